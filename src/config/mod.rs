@@ -1,0 +1,1 @@
+//! The configuration of a home: config.toml and its layers, resolved for a thread.

@@ -1,0 +1,183 @@
+//! What a running turn needs from its thread: a place to record, to publish, and to ask.
+//!
+//! A turn is a task; its thread is an actor. The task does the waiting (model, tools, disk), the actor owns the state
+//! (subscribers, status, pending requests). Everything crosses one bounded channel in order. The rule of durability is
+//! kept here: [`TurnHost::record`] returns once the lines are with the kernel, and only then does the task publish.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::protocol::methods::{Notification, ServerMethod};
+use crate::protocol::{JSONRPCErrorError, ThreadActiveFlag, ThreadId, UserInput};
+use crate::rpc::EncodedNotification;
+
+/// Who hears a published notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// The connections subscribed to the thread.
+    Subscribers,
+    /// Every initialised connection.
+    Everyone,
+}
+
+/// What a turn tells its thread, in order.
+#[derive(Debug)]
+pub enum TurnEvent {
+    /// Publish a notification.
+    Publish(Audience, EncodedNotification),
+    /// Ask the subscribers. The first answer wins; `reply` gets it, or why there is none.
+    Ask {
+        /// The wire name of the server request.
+        method: &'static str,
+        /// Its parameters.
+        params: serde_json::Value,
+        /// The flag the thread's status shows while the request is pending.
+        flag: Option<ThreadActiveFlag>,
+        /// Where the answer goes.
+        reply: oneshot::Sender<RawAnswer>,
+    },
+    /// The turn's settings or usage changed in a way the thread must remember (see the variant's payload).
+    Usage(Box<crate::protocol::ThreadTokenUsage>),
+    /// The turn is over. Nothing follows.
+    Finished(TurnEnd),
+}
+
+/// How a turn ended, told by the task; the thread sets its status and publishes `turn/completed`.
+#[derive(Debug)]
+pub struct TurnEnd {
+    /// The turn as `turn/completed` shows it.
+    pub turn: crate::protocol::Turn,
+}
+
+/// The raw outcome of asking.
+#[derive(Debug)]
+pub enum RawAnswer {
+    /// A client answered with this result.
+    Result(serde_json::Value),
+    /// A client answered with an error.
+    Error(JSONRPCErrorError),
+    /// Nobody is subscribed, or the turn ended first.
+    Cancelled,
+}
+
+/// The typed outcome of asking.
+#[derive(Debug)]
+pub enum Answer<T> {
+    /// A client answered.
+    Given(T),
+    /// A client answered with an error: counts as a refusal.
+    Refused(JSONRPCErrorError),
+    /// A client's answer did not parse: counts as a refusal.
+    Malformed(String),
+    /// Nobody is subscribed, or the turn ended first.
+    Cancelled,
+}
+
+/// Input that arrived while the turn ran: each becomes a user message between two sampling steps.
+#[derive(Debug, Clone)]
+pub struct PendingInput {
+    /// The input as the client sent it.
+    pub input: Vec<UserInput>,
+}
+
+/// The pending input of a running turn, filled by the thread, drained by the task.
+pub type PendingInputs = Arc<std::sync::Mutex<std::collections::VecDeque<PendingInput>>>;
+
+/// A running turn's line to its thread. Cheap to clone; tool tasks hold their own.
+#[derive(Debug, Clone)]
+pub struct TurnHost {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// The turn, as clients know it.
+    pub turn_id: Arc<str>,
+    /// Ends the turn when cancelled: streams stop, tools are told.
+    pub cancel: CancellationToken,
+    /// Input that arrived meanwhile.
+    pub pending_input: PendingInputs,
+    events: mpsc::Sender<TurnEvent>,
+}
+
+impl TurnHost {
+    /// A host whose events arrive at the other end of `events`.
+    pub fn new(
+        thread_id: ThreadId,
+        turn_id: Arc<str>,
+        cancel: CancellationToken,
+        pending_input: PendingInputs,
+        events: mpsc::Sender<TurnEvent>,
+    ) -> Self {
+        TurnHost {
+            thread_id,
+            turn_id,
+            cancel,
+            pending_input,
+            events,
+        }
+    }
+
+    /// Publishes to the thread's subscribers. Waits while the thread's queue is full.
+    pub async fn publish<N: Notification>(&self, payload: &N) {
+        self.send(TurnEvent::Publish(
+            Audience::Subscribers,
+            EncodedNotification::new(payload),
+        ))
+        .await;
+    }
+
+    /// Publishes an already encoded notification (a text delta, mostly) to the thread's subscribers.
+    pub async fn publish_encoded(&self, notification: EncodedNotification) {
+        self.send(TurnEvent::Publish(Audience::Subscribers, notification)).await;
+    }
+
+    /// Publishes to every initialised connection.
+    pub async fn broadcast<N: Notification>(&self, payload: &N) {
+        self.send(TurnEvent::Publish(
+            Audience::Everyone,
+            EncodedNotification::new(payload),
+        ))
+        .await;
+    }
+
+    /// Asks the subscribers and waits for the first answer, without limit of time.
+    pub async fn ask<M: ServerMethod>(
+        &self,
+        params: &M::Params,
+        flag: Option<ThreadActiveFlag>,
+    ) -> Answer<M::Response> {
+        let (reply, answer) = oneshot::channel();
+        let params = match serde_json::to_value(params) {
+            Ok(params) => params,
+            Err(error) => return Answer::Malformed(error.to_string()),
+        };
+        self.send(TurnEvent::Ask {
+            method: M::NAME,
+            params,
+            flag,
+            reply,
+        })
+        .await;
+        match answer.await {
+            Ok(RawAnswer::Result(value)) => match serde_json::from_value(value) {
+                Ok(response) => Answer::Given(response),
+                Err(error) => Answer::Malformed(error.to_string()),
+            },
+            Ok(RawAnswer::Error(error)) => Answer::Refused(error),
+            Ok(RawAnswer::Cancelled) | Err(_) => Answer::Cancelled,
+        }
+    }
+
+    /// Sends any event. A thread that is gone takes nothing; the turn ends by its token then.
+    pub async fn send(&self, event: TurnEvent) {
+        let _ = self.events.send(event).await;
+    }
+
+    /// Takes everything that arrived since the last call, oldest first.
+    pub fn take_pending_input(&self) -> Vec<PendingInput> {
+        self.pending_input
+            .lock()
+            .map(|mut queue| queue.drain(..).collect())
+            .unwrap_or_default()
+    }
+}

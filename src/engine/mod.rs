@@ -1,0 +1,5 @@
+//! The turn engine: the loop of sampling and tools, the context a model sees, approvals. Knows tokio, not actors.
+
+pub mod context;
+pub mod host;
+pub mod tools;

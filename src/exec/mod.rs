@@ -1,0 +1,1 @@
+//! Running commands: sessions, terminals, output caps, and what may run without asking.

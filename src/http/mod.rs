@@ -1,0 +1,1 @@
+//! HTTP: the WebSocket edge, probes, metrics and the admin endpoints.

@@ -1,0 +1,19 @@
+//! Greenroom: an actor-based app server for coding agents that speaks the Codex app-server v2 protocol.
+//!
+//! Rooms, from the edges down: `cli`, `http` and `transport` move bytes; `actors` own state; `rpc` and `methods` turn
+//! messages into calls; `engine` runs turns; `model`, `exec`, `store` and `config` do the work; `protocol` is the wire.
+//! Imports run downward only.
+
+pub mod actors;
+pub mod cli;
+pub mod config;
+pub mod engine;
+pub mod exec;
+pub mod http;
+pub mod methods;
+pub mod model;
+pub mod protocol;
+pub mod rpc;
+pub mod store;
+pub mod telemetry;
+pub mod transport;

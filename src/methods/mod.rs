@@ -1,0 +1,1 @@
+//! The handlers, one async function for each method, in the file of its family.

@@ -1,0 +1,1 @@
+//! Model providers: the Responses client, retries, the catalog, and the offline rehearsal model.

@@ -1,0 +1,256 @@
+//! A connected client as the rest of the server sees it: an id, what it asked for at `initialize`, and a bounded outbox.
+//!
+//! The handle can be cloned and used from any thread. Sending never waits: what cannot be delivered in time is the
+//! outbox's policy (merge text deltas, then close the connection), never the sender's problem. Order of pushes is the
+//! order on the wire, for answers, notifications and requests alike.
+
+use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::protocol::methods::{Notification, Stability};
+use crate::protocol::{InitializeCapabilities, RequestId};
+use crate::rpc::error::RpcError;
+
+/// The process-wide number of a connection, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct ConnectionId(pub u64);
+
+/// What a client said about itself at `initialize`.
+#[derive(Debug, Clone, Default)]
+pub struct ClientInfo {
+    /// `clientInfo.name`.
+    pub name: String,
+    /// `clientInfo.version`.
+    pub version: String,
+    /// Whether experimental methods, fields and notifications are open to it.
+    pub experimental_api: bool,
+    /// Whether it answers `attestation/generate`.
+    pub request_attestation: bool,
+    /// Notification methods it does not want.
+    pub opt_out: HashSet<String>,
+}
+
+impl ClientInfo {
+    /// Takes over what `initialize` carried.
+    pub fn new(name: String, version: String, capabilities: Option<InitializeCapabilities>) -> Self {
+        let capabilities = capabilities.unwrap_or_default();
+        ClientInfo {
+            name,
+            version,
+            experimental_api: capabilities.experimental_api,
+            request_attestation: capabilities.request_attestation,
+            opt_out: capabilities
+                .opt_out_notification_methods
+                .unwrap_or_default()
+                .into_iter()
+                .collect(),
+        }
+    }
+}
+
+/// One message ready for the wire.
+#[derive(Debug, Clone)]
+pub enum OutFrame {
+    /// A whole JSON message, shared by all who are sent it.
+    Whole(Bytes),
+    /// A text delta: neighbours of one `key` may be merged while the client is slow, by joining their texts.
+    Delta {
+        /// What the text belongs to (method, thread, turn, item, index), as one comparable string.
+        key: Arc<str>,
+        /// The whole message.
+        whole: Bytes,
+        /// Where in `whole` the JSON-escaped text stands, quotes excluded. Escaped texts join by concatenation.
+        text: std::ops::Range<usize>,
+    },
+}
+
+/// Where frames go: implemented by the connection's outbox.
+pub trait Outbox: Send + Sync {
+    /// Queues a frame without waiting. Frames pushed after the connection ended are dropped.
+    fn push(&self, frame: OutFrame);
+}
+
+/// A notification encoded once, to be shared by every client that is sent it.
+#[derive(Debug, Clone)]
+pub struct EncodedNotification {
+    method: &'static str,
+    stability: Stability,
+    frame: OutFrame,
+}
+
+/// The wire form of a notification.
+#[derive(Serialize)]
+struct NotificationEnvelope<'a, N> {
+    method: &'static str,
+    params: &'a N,
+}
+
+impl EncodedNotification {
+    /// Encodes a notification.
+    pub fn new<N: Notification>(payload: &N) -> Self {
+        EncodedNotification {
+            method: N::NAME,
+            stability: N::STABILITY,
+            frame: OutFrame::Whole(encode::<N>(payload)),
+        }
+    }
+
+    /// Encodes a text delta. The payload's first member must be `delta`; `key` names what the text belongs to.
+    pub fn delta<N: Notification>(payload: &N, key: Arc<str>) -> Self {
+        let whole = encode::<N>(payload);
+        let frame = match escaped_delta(&whole) {
+            Some(text) => OutFrame::Delta { key, whole, text },
+            None => OutFrame::Whole(whole),
+        };
+        EncodedNotification {
+            method: N::NAME,
+            stability: N::STABILITY,
+            frame,
+        }
+    }
+
+    /// The wire name.
+    pub fn method(&self) -> &'static str {
+        self.method
+    }
+
+    /// The frame to send.
+    pub fn frame(&self) -> &OutFrame {
+        &self.frame
+    }
+}
+
+fn encode<N: Notification>(payload: &N) -> Bytes {
+    let envelope = NotificationEnvelope {
+        method: N::NAME,
+        params: payload,
+    };
+    Bytes::from(serde_json::to_vec(&envelope).unwrap_or_default())
+}
+
+/// Where the escaped text of the member `delta` stands, when it is the first member of `params`.
+fn escaped_delta(message: &[u8]) -> Option<std::ops::Range<usize>> {
+    const MARK: &[u8] = b"\"params\":{\"delta\":\"";
+    let start = message.windows(MARK.len()).position(|w| w == MARK)? + MARK.len();
+    let mut end = start;
+    loop {
+        match message.get(end)? {
+            b'"' => return Some(start..end),
+            b'\\' => end += 2,
+            _ => end += 1,
+        }
+    }
+}
+
+struct Client {
+    id: ConnectionId,
+    transport: &'static str,
+    info: OnceLock<ClientInfo>,
+    outbox: Arc<dyn Outbox>,
+}
+
+/// A connected client. Equal handles are the same connection.
+#[derive(Clone)]
+pub struct ClientHandle(Arc<Client>);
+
+impl std::fmt::Debug for ClientHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ClientHandle({})", self.0.id.0)
+    }
+}
+
+impl PartialEq for ClientHandle {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+
+impl ClientHandle {
+    /// A handle for a new connection; `transport` is `stdio`, `ws`, `unix` or `in-process`.
+    pub fn new(id: ConnectionId, transport: &'static str, outbox: Arc<dyn Outbox>) -> Self {
+        ClientHandle(Arc::new(Client {
+            id,
+            transport,
+            info: OnceLock::new(),
+            outbox,
+        }))
+    }
+
+    /// The connection's number.
+    pub fn id(&self) -> ConnectionId {
+        self.0.id
+    }
+
+    /// How the client is connected.
+    pub fn transport(&self) -> &'static str {
+        self.0.transport
+    }
+
+    /// What it said at `initialize`; `None` before.
+    pub fn info(&self) -> Option<&ClientInfo> {
+        self.0.info.get()
+    }
+
+    /// Marks the connection initialised. Returns false when it already was.
+    pub fn initialize(&self, info: ClientInfo) -> bool {
+        self.0.info.set(info).is_ok()
+    }
+
+    /// Whether experimental parts of the protocol are open to it.
+    pub fn experimental(&self) -> bool {
+        self.info().is_some_and(|info| info.experimental_api)
+    }
+
+    /// Sends a notification, unless the client is not initialised, opted out, or may not see it.
+    pub fn notify(&self, notification: &EncodedNotification) {
+        let Some(info) = self.info() else { return };
+        if info.opt_out.contains(notification.method)
+            || (notification.stability == Stability::Experimental && !info.experimental_api)
+        {
+            return;
+        }
+        self.0.outbox.push(notification.frame.clone());
+    }
+
+    /// Encodes and sends a notification to this client alone.
+    pub fn notify_one<N: Notification>(&self, payload: &N) {
+        self.notify(&EncodedNotification::new(payload));
+    }
+
+    /// Answers a request. `result` is the JSON text of the result.
+    pub fn respond(&self, id: &RequestId, result: Result<Box<serde_json::value::RawValue>, RpcError>) {
+        self.push_json(&match &result {
+            Ok(result) => serde_json::to_vec(&ResultEnvelope { id, result }),
+            Err(error) => serde_json::to_vec(&ErrorEnvelope {
+                error: error.clone().into(),
+                id,
+            }),
+        });
+    }
+
+    /// Sends an encoded server request (made by `rpc::pending`).
+    pub fn send_raw(&self, message: Bytes) {
+        self.0.outbox.push(OutFrame::Whole(message));
+    }
+
+    fn push_json(&self, message: &serde_json::Result<Vec<u8>>) {
+        if let Ok(message) = message {
+            self.0.outbox.push(OutFrame::Whole(Bytes::copy_from_slice(message)));
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ResultEnvelope<'a> {
+    id: &'a RequestId,
+    result: &'a serde_json::value::RawValue,
+}
+
+#[derive(Serialize)]
+struct ErrorEnvelope<'a> {
+    error: crate::protocol::JSONRPCErrorError,
+    id: &'a RequestId,
+}

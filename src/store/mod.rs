@@ -1,0 +1,1 @@
+//! Threads on disk: rollout files are the truth, SQLite is their index.

@@ -1,0 +1,1 @@
+//! Transports that are not HTTP: stdio, and the listen addresses of all of them.
