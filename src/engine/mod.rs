@@ -2,4 +2,5 @@
 
 pub mod context;
 pub mod host;
+pub mod scope;
 pub mod tools;

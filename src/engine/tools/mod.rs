@@ -1,1 +1,136 @@
-//! The tools offered to the model.
+//! The tools a model can call: the seam between the turn loop and the tools' own files.
+//!
+//! A tool is a value that implements [`Tool`]: it says what it offers the model, whether calls may overlap, and runs
+//! one call. Running never fails the turn: whatever goes wrong is text for the model. Tools publish their own items
+//! through `cx.turn.host` and record lines through `cx.turn.recorder`; the turn loop records calls and their outputs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::scope::TurnScope;
+use crate::protocol::{FunctionCallOutputBody, FunctionCallOutputContentItem};
+
+/// What a call carries, by the kind of tool: JSON arguments (as text, not yet parsed) or free text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToolInput {
+    /// `function_call.arguments`.
+    Function(String),
+    /// `custom_tool_call.input`.
+    Custom(String),
+}
+
+impl ToolInput {
+    /// The text, whichever kind it is.
+    pub fn as_str(&self) -> &str {
+        match self {
+            ToolInput::Function(text) | ToolInput::Custom(text) => text,
+        }
+    }
+}
+
+/// One call of the model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolCall {
+    /// The model's id of the call; also the id of the item that a tool shows.
+    pub call_id: String,
+    /// The namespace of a dynamic or MCP tool.
+    pub namespace: Option<String>,
+    /// The tool's name.
+    pub name: String,
+    /// What the model passed.
+    pub input: ToolInput,
+}
+
+/// What a running call has at hand. Cheap to clone; a watcher that outlives the call keeps its own.
+#[derive(Clone)]
+pub struct ToolContext {
+    /// The call.
+    pub call: Arc<ToolCall>,
+    /// The turn it belongs to: host, settings, recorder, the thread's services.
+    pub turn: Arc<TurnScope>,
+    /// Cancelled when the turn is interrupted. A call has a short grace to end; then its future is dropped.
+    pub cancel: CancellationToken,
+}
+
+/// What the model gets back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolOutput {
+    /// Text, or a list of text and images.
+    pub body: FunctionCallOutputBody,
+}
+
+impl ToolOutput {
+    /// A plain text.
+    pub fn text(text: impl Into<String>) -> Self {
+        ToolOutput {
+            body: FunctionCallOutputBody::Text(text.into()),
+        }
+    }
+
+    /// A list of parts.
+    pub fn parts(parts: Vec<FunctionCallOutputContentItem>) -> Self {
+        ToolOutput {
+            body: FunctionCallOutputBody::List(parts),
+        }
+    }
+}
+
+/// What decides which tools are offered and how they describe themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct ToolOffer {
+    /// The model takes `apply_patch` as a free-text tool.
+    pub apply_patch: bool,
+    /// The model understands the `detail` of images.
+    pub image_detail: bool,
+    /// The content types the hosted web search may return; empty when the provider searches text only.
+    pub web_search_content_types: Vec<String>,
+    /// Whether a login shell may be asked for.
+    pub allow_login_shell: bool,
+    /// Whether there is an environment to run commands and read files in.
+    pub environment: bool,
+    /// Whether the hosted web search is on.
+    pub web_search: bool,
+}
+
+/// A tool that the server runs.
+pub trait Tool: Send + Sync {
+    /// The name the model calls.
+    fn name(&self) -> &str;
+
+    /// What the model is told, as an entry of the request's `tools`; `None` when the tool is not offered.
+    fn spec(&self, offer: &ToolOffer) -> Option<Value>;
+
+    /// Whether calls may run beside other parallel calls. Others run alone.
+    fn parallel(&self) -> bool {
+        false
+    }
+
+    /// Runs one call.
+    fn run(&self, cx: ToolContext) -> BoxFuture<'static, ToolOutput>;
+
+    /// The output of a call that an interrupt cut off.
+    fn aborted(&self, _elapsed: Duration) -> String {
+        "aborted".to_owned()
+    }
+}
+
+/// Parses a function tool's arguments; the error is the output for the model.
+pub fn parse_arguments<T: serde::de::DeserializeOwned>(call: &ToolCall) -> Result<T, ToolOutput> {
+    serde_json::from_str(call.input.as_str())
+        .map_err(|error| ToolOutput::text(format!("failed to parse function arguments: {error}")))
+}
+
+/// The spec of a function tool: `parameters` is the JSON schema of its arguments.
+pub fn function_spec(name: &str, description: &str, parameters: Value) -> Value {
+    serde_json::json!({
+        "type": "function",
+        "name": name,
+        "description": description,
+        "strict": false,
+        "parameters": parameters,
+    })
+}
