@@ -35,6 +35,8 @@ pub enum TurnEvent {
         params: serde_json::Value,
         /// The flag the thread's status shows while the request is pending.
         flag: Option<ThreadActiveFlag>,
+        /// Published between the status change and the request: the `item/started` of what is asked about.
+        announce: Option<EncodedNotification>,
         /// Where the answer goes.
         reply: oneshot::Sender<RawAnswer>,
     },
@@ -146,6 +148,17 @@ impl TurnHost {
         params: &M::Params,
         flag: Option<ThreadActiveFlag>,
     ) -> Answer<M::Response> {
+        self.ask_about::<M>(None, params, flag).await
+    }
+
+    /// Like [`TurnHost::ask`], with the `item/started` of the item in question: clients see the status change first, then
+    /// the item, then the request.
+    pub async fn ask_about<M: ServerMethod>(
+        &self,
+        announce: Option<EncodedNotification>,
+        params: &M::Params,
+        flag: Option<ThreadActiveFlag>,
+    ) -> Answer<M::Response> {
         let (reply, answer) = oneshot::channel();
         let params = match serde_json::to_value(params) {
             Ok(params) => params,
@@ -155,6 +168,7 @@ impl TurnHost {
             method: M::NAME,
             params,
             flag,
+            announce,
             reply,
         })
         .await;

@@ -3,4 +3,5 @@
 pub mod context;
 pub mod host;
 pub mod scope;
+pub mod thread_ref;
 pub mod tools;

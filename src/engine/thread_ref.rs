@@ -1,0 +1,209 @@
+//! A loaded thread as the rest of the server sees it: an opaque address, the commands it takes, and what it is made of.
+//!
+//! Nobody outside `actors/` knows that a thread is an actix actor: handlers hold a [`ThreadRef`] and send it
+//! [`ThreadCommand`]s, each with a reply of its own where one is wanted. Commands are bounded mail: a full mailbox is an
+//! overload answer for the client, never a wait. The few commands that must not get lost have [`ThreadRef::deliver`].
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::protocol::{NonSteerableTurnKind, ThreadId, ThreadStatus, TurnStartParams, UserInput};
+use crate::rpc::{ClientHandle, ConnectionId};
+
+/// Why a thread did not take a command, or refused it.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ThreadError {
+    /// The mailbox is full; the command was not taken.
+    #[error("the thread has too much to do")]
+    Overloaded,
+    /// The thread has been unloaded.
+    #[error("thread not found: {0}")]
+    Gone(ThreadId),
+    /// The thread is being unloaded.
+    #[error("thread {0} is closing; retry after the thread is closed")]
+    Closing(ThreadId),
+    /// There is no turn to steer.
+    #[error("no active turn to steer")]
+    NothingToSteer,
+    /// There is no turn to interrupt.
+    #[error("no active turn to interrupt")]
+    NothingToInterrupt,
+    /// Another turn than the expected one is active.
+    #[error("expected active turn id {} but found {}", Quoted(.expected, .quoted), Quoted(.found, .quoted))]
+    OtherTurn {
+        /// What the client expected.
+        expected: String,
+        /// The active turn.
+        found: String,
+        /// Whether the message puts the ids in backquotes.
+        quoted: bool,
+    },
+    /// A review or a compaction takes no input.
+    #[error("cannot steer a {} turn", kind_name(.0))]
+    NotSteerable(NonSteerableTurnKind),
+    /// The input is empty.
+    #[error("input must not be empty")]
+    EmptyInput,
+}
+
+struct Quoted<'a>(&'a str, &'a bool);
+
+impl std::fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if *self.1 {
+            write!(f, "`{}`", self.0)
+        } else {
+            f.write_str(self.0)
+        }
+    }
+}
+
+fn kind_name(kind: &NonSteerableTurnKind) -> &'static str {
+    match kind {
+        NonSteerableTurnKind::Review => "review",
+        NonSteerableTurnKind::Compact => "compact",
+    }
+}
+
+/// Where an answer to a command goes.
+pub type Reply<T> = oneshot::Sender<T>;
+
+/// Held back until the handler's response is on its way: resolves (or is dropped) when the effect may begin.
+pub type Go = oneshot::Receiver<()>;
+
+/// What a loaded thread can be told.
+#[derive(Debug)]
+pub enum ThreadCommand {
+    /// Subscribes a client; `reply` gets the state at that moment. Nothing published later is missed, and pending
+    /// server requests are sent to the client when `go` resolves.
+    Join {
+        /// Who subscribes.
+        client: ClientHandle,
+        /// Released after the response.
+        go: Go,
+        /// The thread as it is.
+        reply: Reply<Result<ThreadView, ThreadError>>,
+    },
+    /// Ends a client's subscription; `reply` tells whether there was one.
+    Unsubscribe {
+        /// Who leaves.
+        client: ConnectionId,
+        /// Whether it was subscribed.
+        reply: Reply<bool>,
+    },
+    /// A connection ended: like `Unsubscribe`, with no answer. Must be delivered.
+    Disconnected(ConnectionId),
+    /// Asks for the state.
+    View(Reply<ThreadView>),
+    /// Starts a turn, or adds its input to the running one. `reply` gets the id that the client is told.
+    StartTurn {
+        /// What the client sent.
+        params: Box<TurnStartParams>,
+        /// Released after the response.
+        go: Go,
+        /// The turn's id.
+        reply: Reply<Result<Arc<str>, ThreadError>>,
+    },
+    /// Adds input to the running turn; `reply` gets its id.
+    SteerTurn {
+        /// The id of the turn that the client believes to be running.
+        expected: String,
+        /// What to add.
+        input: Vec<UserInput>,
+        /// The turn's id.
+        reply: Reply<Result<Arc<str>, ThreadError>>,
+    },
+    /// Interrupts the running turn; an empty id means any.
+    InterruptTurn {
+        /// The id of the turn that the client believes to be running.
+        expected: String,
+        /// Released after the response.
+        go: Go,
+        /// Whether there is such a turn.
+        reply: Reply<Result<(), ThreadError>>,
+    },
+    /// The name has changed.
+    Renamed(String),
+    /// Ends the thread: the running turn is interrupted, pending requests are cancelled, the status becomes `notLoaded`.
+    /// Must be delivered. `reply` resolves when nothing of the thread runs any more.
+    Close {
+        /// Whether to tell clients `thread/closed`.
+        announce: bool,
+        /// Resolves at the end.
+        reply: Reply<()>,
+    },
+}
+
+/// The state of a loaded thread at one moment.
+#[derive(Debug, Clone)]
+pub struct ThreadView {
+    /// Its status as clients see it.
+    pub status: ThreadStatus,
+    /// The running turn, as clients know it.
+    pub active_turn: Option<Arc<str>>,
+}
+
+/// Everything needed to load a thread.
+#[derive(Debug)]
+pub struct ThreadSeed {
+    /// The thread's id.
+    pub id: ThreadId,
+    /// Never written to disk.
+    pub ephemeral: bool,
+    /// Who is subscribed from the beginning.
+    pub subscribers: Vec<ClientHandle>,
+}
+
+/// The transport behind a [`ThreadRef`]: in this process a mailbox, elsewhere perhaps a wire.
+pub trait ThreadMailbox: Send + Sync {
+    /// Takes the command or refuses at once.
+    fn try_send(&self, command: ThreadCommand) -> Result<(), ThreadError>;
+
+    /// Takes the command however full the mailbox is; fails only when the thread is gone.
+    fn deliver(&self, command: ThreadCommand) -> Pin<Box<dyn Future<Output = Result<(), ThreadError>> + Send>>;
+}
+
+/// The address of a loaded thread. Cheap to clone; says nothing about where the thread runs.
+#[derive(Clone)]
+pub struct ThreadRef {
+    id: ThreadId,
+    mailbox: Arc<dyn ThreadMailbox>,
+}
+
+impl std::fmt::Debug for ThreadRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ThreadRef({})", self.id)
+    }
+}
+
+impl ThreadRef {
+    /// An address whose commands go to `mailbox`.
+    pub fn new(id: ThreadId, mailbox: Arc<dyn ThreadMailbox>) -> Self {
+        ThreadRef { id, mailbox }
+    }
+
+    /// The thread's id.
+    pub fn id(&self) -> ThreadId {
+        self.id
+    }
+
+    /// Sends a command without waiting.
+    pub fn try_send(&self, command: ThreadCommand) -> Result<(), ThreadError> {
+        self.mailbox.try_send(command)
+    }
+
+    /// Sends a command that must not get lost.
+    pub async fn deliver(&self, command: ThreadCommand) -> Result<(), ThreadError> {
+        self.mailbox.deliver(command).await
+    }
+
+    /// Sends a command made around a reply, and waits for that reply.
+    pub async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> ThreadCommand) -> Result<T, ThreadError> {
+        let (reply, answer) = oneshot::channel();
+        self.mailbox.try_send(command(reply))?;
+        answer.await.map_err(|_| ThreadError::Gone(self.id))
+    }
+}
