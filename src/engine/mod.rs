@@ -4,4 +4,5 @@ pub mod context;
 pub mod host;
 pub mod scope;
 pub mod thread_ref;
+pub mod settings;
 pub mod tools;
