@@ -14,6 +14,7 @@ pub mod methods;
 pub mod model;
 pub mod protocol;
 pub mod rpc;
+pub mod settings;
 pub mod store;
 pub mod telemetry;
 pub mod transport;
