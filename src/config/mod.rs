@@ -1,1 +1,45 @@
-//! The configuration of a home: config.toml and its layers, resolved for a thread.
+//! The configuration of a home: config.toml and its layers, resolved into what a thread needs.
+//!
+//! Layers, from low to high: the system file, the user's `config.toml` (with its profile), the trusted project's
+//! `.codex/config.toml` files from the root down to the working folder, session flags (`-c`, `--enable`), and the
+//! overrides of a request. Tables merge, everything else replaces. A broken file never stops the server: defaults
+//! apply and a [`ConfigProblem`] says what is wrong and where. Files are re-read only when they changed.
+
+mod file;
+mod loader;
+mod provider;
+mod resolved;
+mod shell_environment;
+mod trust;
+
+#[cfg(test)]
+mod tests;
+
+pub use file::ConfigProblem;
+pub use loader::{ConfigLoader, ThreadOverrides};
+pub use provider::{ProviderAuthCommand, ProviderConfig, builtin_providers};
+pub use resolved::{ResolvedConfig, TrustLevel, WebSearchMode};
+pub use shell_environment::{InheritEnvironment, ShellEnvironmentPolicy};
+pub use trust::project_root;
+
+/// What can go wrong with a configuration. The texts are those a client sees after `failed to load configuration: `.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file could not be read or parsed.
+    #[error("{0}")]
+    File(ConfigProblem),
+    /// The chosen provider is not defined anywhere.
+    #[error("Model provider `{0}` not found")]
+    UnknownProvider(String),
+    /// A value has the wrong type or is not one of the allowed ones.
+    #[error("{0}")]
+    Invalid(String),
+    /// The file could not be written.
+    #[error("failed to write {path}: {source}")]
+    Write {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}

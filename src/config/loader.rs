@@ -1,0 +1,364 @@
+//! Merges the layers of a configuration and resolves them for a thread.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::file::{ConfigProblem, FileCache};
+use crate::config::provider::{ProviderConfig, builtin_providers};
+use crate::config::resolved::{ConfigToml, ResolvedConfig, TrustLevel};
+use crate::config::{ConfigError, trust};
+use crate::protocol::{ApprovalsReviewer, AskForApproval, Personality, SandboxMode, SandboxPolicy};
+
+/// The system layer, read when it exists.
+const SYSTEM_FILE: &str = "/etc/codex/config.toml";
+
+/// Keys that a project's own file may not set: they would let a repository redirect requests or run programs.
+const NOT_FOR_PROJECTS: &[&str] = &[
+    "openai_base_url",
+    "chatgpt_base_url",
+    "apps_mcp_product_sku",
+    "model_provider",
+    "model_providers",
+    "notify",
+    "profile",
+    "profiles",
+    "experimental_realtime_ws_base_url",
+    "otel",
+];
+
+/// What a request asks to be different. `None` keeps what the configuration says.
+#[derive(Debug, Clone, Default)]
+pub struct ThreadOverrides {
+    /// The working folder; relative paths are taken from the server's own.
+    pub cwd: Option<PathBuf>,
+    /// The model's slug.
+    pub model: Option<String>,
+    /// The provider's id.
+    pub model_provider: Option<String>,
+    /// When to ask.
+    pub approval_policy: Option<AskForApproval>,
+    /// Who is asked.
+    pub approvals_reviewer: Option<ApprovalsReviewer>,
+    /// What commands may touch.
+    pub sandbox: Option<SandboxMode>,
+    /// `Some(None)` clears the tier.
+    pub service_tier: Option<Option<String>>,
+    /// Replaces the base instructions.
+    pub base_instructions: Option<String>,
+    /// Replaces the configured developer instructions.
+    pub developer_instructions: Option<String>,
+    /// The tone.
+    pub personality: Option<Personality>,
+    /// Any configuration keys, dotted paths allowed.
+    pub config: BTreeMap<String, serde_json::Value>,
+}
+
+/// Reads and merges configuration for one home. Shared by the whole process; safe to call from any thread.
+///
+/// Its methods touch files (a few `stat` calls when nothing changed), so they belong on the blocking pool unless the
+/// caller can afford microseconds.
+#[derive(Debug)]
+pub struct ConfigLoader {
+    home: PathBuf,
+    server_cwd: PathBuf,
+    session_flags: toml::Table,
+    files: FileCache,
+}
+
+impl ConfigLoader {
+    /// A loader for `home`. `flags` are `key=value` pairs from the command line; a value that is not TOML is a string.
+    pub fn new(home: PathBuf, server_cwd: PathBuf, flags: &[(String, String)]) -> Self {
+        let mut session_flags = toml::Table::new();
+        for (key, value) in flags {
+            let value = format!("value = {value}")
+                .parse::<toml::Table>()
+                .ok()
+                .and_then(|mut table| table.remove("value"))
+                .unwrap_or_else(|| toml::Value::String(value.clone()));
+            set_path(&mut session_flags, key, value);
+        }
+        ConfigLoader {
+            home,
+            server_cwd,
+            session_flags,
+            files: FileCache::default(),
+        }
+    }
+
+    /// The home.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// The folder threads run in unless they say otherwise.
+    pub fn server_cwd(&self) -> &Path {
+        &self.server_cwd
+    }
+
+    /// The user's configuration file.
+    pub fn user_file(&self) -> PathBuf {
+        self.home.join("config.toml")
+    }
+
+    /// What is wrong with the files that apply to every thread: shown to clients as `configWarning` after initialize.
+    pub fn problems(&self) -> Vec<ConfigProblem> {
+        [PathBuf::from(SYSTEM_FILE), self.user_file()]
+            .iter()
+            .filter_map(|path| self.files.read(path).err())
+            .collect()
+    }
+
+    /// The provider a thread gets when neither it nor the configuration names one.
+    ///
+    /// `openai` when a key or a stored login is there, else the offline `rehearsal` model.
+    pub fn default_provider(&self) -> &'static str {
+        let has_key = std::env::var("OPENAI_API_KEY").is_ok_and(|key| !key.trim().is_empty());
+        if has_key || self.home.join("auth.json").exists() {
+            "openai"
+        } else {
+            "rehearsal"
+        }
+    }
+
+    /// The merged table for `cwd` and a request's `config` overrides, with the project root and trust level found.
+    fn merged(
+        &self,
+        cwd: &Path,
+        overrides: &BTreeMap<String, serde_json::Value>,
+    ) -> (toml::Table, Option<PathBuf>, Option<TrustLevel>) {
+        let mut merged = toml::Table::new();
+        for file in [PathBuf::from(SYSTEM_FILE), self.user_file()] {
+            // A broken file counts as empty; `problems` reports it.
+            if let Ok(table) = self.files.read(&file) {
+                merge(&mut merged, &table);
+            }
+        }
+        if let Some(profile) = merged.get("profile").and_then(|name| name.as_str()).map(str::to_string)
+            && let Some(values) = merged
+                .get("profiles")
+                .and_then(|all| all.get(&profile))
+                .and_then(|p| p.as_table())
+        {
+            let values = values.clone();
+            merge(&mut merged, &values);
+        }
+        let markers: Vec<String> = match merged.get("project_root_markers").and_then(|value| value.as_array()) {
+            Some(markers) => markers.iter().filter_map(|m| m.as_str()).map(str::to_string).collect(),
+            None => vec![".git".into()],
+        };
+        let root = trust::project_root(cwd, &markers);
+        let trust = trust::trust_level(&merged, cwd, root.as_deref());
+        if trust == Some(TrustLevel::Trusted) {
+            for folder in project_folders(cwd, root.as_deref()) {
+                if let Ok(table) = self.files.read(&folder.join(".codex/config.toml")) {
+                    let mut table = (*table).clone();
+                    table.retain(|key, _| !NOT_FOR_PROJECTS.contains(&key));
+                    merge(&mut merged, &table);
+                }
+            }
+        }
+        merge(&mut merged, &self.session_flags);
+        for (key, value) in overrides {
+            if let Some(value) = to_toml(value) {
+                set_path(&mut merged, key, value);
+            }
+        }
+        (merged, root, trust)
+    }
+
+    /// Resolves the configuration for a thread.
+    ///
+    /// # Errors
+    /// A value of the wrong type, or a provider that is not defined.
+    pub fn resolve(&self, overrides: &ThreadOverrides) -> Result<ResolvedConfig, ConfigError> {
+        let cwd = match &overrides.cwd {
+            Some(cwd) => self.server_cwd.join(cwd),
+            None => self.server_cwd.clone(),
+        };
+        let (merged, project_root, trust) = self.merged(&cwd, &overrides.config);
+        let toml: ConfigToml = serde::Deserialize::deserialize(toml::Value::Table(merged))
+            .map_err(|error: toml::de::Error| ConfigError::Invalid(error.message().to_string()))?;
+        let provider_id = overrides.model_provider.clone().or_else(|| toml.model_provider.clone());
+        let provider_id = provider_id.unwrap_or_else(|| self.default_provider().to_string());
+        let provider = find_provider(&provider_id, &toml)?;
+        let (default_approval, default_sandbox) = match trust {
+            None => (AskForApproval::OnRequest, SandboxMode::ReadOnly),
+            Some(TrustLevel::Trusted) => (AskForApproval::OnRequest, SandboxMode::WorkspaceWrite),
+            Some(TrustLevel::Untrusted) => (AskForApproval::Untrusted, SandboxMode::WorkspaceWrite),
+        };
+        let sandbox_mode = overrides.sandbox.or(toml.sandbox_mode).unwrap_or(default_sandbox);
+        let instructions_file = toml.model_instructions_file.as_ref().map(|file| self.home.join(file));
+        let base_instructions = match (&overrides.base_instructions, &toml.instructions, &instructions_file) {
+            (Some(text), _, _) | (None, Some(text), _) => Some(text.clone()),
+            (None, None, Some(file)) => Some(std::fs::read_to_string(file).map_err(|error| {
+                ConfigError::Invalid(format!(
+                    "failed to read model instructions file {}: {error}",
+                    file.display()
+                ))
+            })?),
+            (None, None, None) => None,
+        };
+        Ok(ResolvedConfig {
+            home: self.home.clone(),
+            project_root,
+            trust,
+            model: overrides.model.clone().or(toml.model),
+            model_provider: provider_id,
+            provider,
+            approval_policy: overrides
+                .approval_policy
+                .clone()
+                .or(toml.approval_policy)
+                .unwrap_or(default_approval),
+            approvals_reviewer: overrides
+                .approvals_reviewer
+                .or(toml.approvals_reviewer)
+                .unwrap_or(ApprovalsReviewer::User),
+            sandbox: ResolvedConfig::sandbox_of(sandbox_mode, &toml.sandbox_workspace_write, &self.home),
+            reasoning_effort: toml.model_reasoning_effort,
+            plan_mode_reasoning_effort: toml.plan_mode_reasoning_effort,
+            reasoning_summary: toml.model_reasoning_summary,
+            supports_reasoning_summaries: toml.model_supports_reasoning_summaries,
+            verbosity: toml.model_verbosity,
+            context_window: toml.model_context_window,
+            auto_compact_token_limit: toml.model_auto_compact_token_limit,
+            tool_output_token_limit: toml.tool_output_token_limit,
+            service_tier: overrides.service_tier.clone().unwrap_or(toml.service_tier),
+            personality: overrides.personality.or(toml.personality),
+            base_instructions,
+            developer_instructions: overrides.developer_instructions.clone().or(toml.developer_instructions),
+            project_doc_max_bytes: toml.project_doc_max_bytes.unwrap_or(32 * 1024),
+            project_doc_fallback_filenames: toml.project_doc_fallback_filenames,
+            include_permissions_instructions: toml.include_permissions_instructions.unwrap_or(true),
+            include_environment_context: toml.include_environment_context.unwrap_or(true),
+            allow_login_shell: toml.allow_login_shell.unwrap_or(true),
+            background_terminal_max_timeout_ms: toml.background_terminal_max_timeout.unwrap_or(300_000),
+            shell_environment_policy: toml.shell_environment_policy,
+            web_search: toml.web_search,
+            features: toml
+                .features
+                .into_iter()
+                .filter_map(|(key, value)| Some((key, value.as_bool()?)))
+                .collect(),
+            interrupt_message: toml
+                .agents
+                .get("interrupt_message")
+                .and_then(|v| v.as_bool())
+                .unwrap_or(true),
+            cwd,
+        })
+    }
+
+    /// The sandbox policy of `mode` for `cwd`, with the configured writable roots.
+    pub fn sandbox_policy(&self, mode: SandboxMode, cwd: &Path) -> Result<SandboxPolicy, ConfigError> {
+        let overrides = ThreadOverrides {
+            cwd: Some(cwd.into()),
+            sandbox: Some(mode),
+            ..ThreadOverrides::default()
+        };
+        self.resolve(&overrides).map(|config| config.sandbox)
+    }
+
+    /// Writes `[projects."<root or cwd>"] trust_level = "trusted"` for a project nobody decided about yet.
+    ///
+    /// Does nothing when a decision stands already. Blocking.
+    pub fn trust_project(&self, config: &ResolvedConfig) -> Result<(), ConfigError> {
+        if config.trust.is_some() {
+            return Ok(());
+        }
+        let project = config.project_root.as_deref().unwrap_or(&config.cwd);
+        let file = self.user_file();
+        let written = trust::write_trusted(&file, project);
+        self.files.forget(&file);
+        written
+    }
+
+    /// The raw table of the user's file, for readers of other keys; empty when it is missing or broken.
+    pub fn user_table(&self) -> Arc<toml::Table> {
+        self.files.read(&self.user_file()).unwrap_or_default()
+    }
+}
+
+fn find_provider(id: &str, toml: &ConfigToml) -> Result<ProviderConfig, ConfigError> {
+    let builtins = builtin_providers(toml.openai_base_url.as_deref(), &|name| std::env::var(name).ok());
+    for name in toml.model_providers.keys() {
+        if builtins.contains_key(name) {
+            return Err(ConfigError::Invalid(format!(
+                "model_providers.{name}: `{name}` is built in and cannot be redefined; choose another id"
+            )));
+        }
+    }
+    let provider = toml.model_providers.get(id).or_else(|| builtins.get(id)).cloned();
+    let provider = provider.ok_or_else(|| ConfigError::UnknownProvider(id.to_string()))?;
+    provider.validate(id)?;
+    Ok(provider)
+}
+
+/// The folders between the project root and `cwd`, root first; `cwd` alone without a root.
+fn project_folders(cwd: &Path, root: Option<&Path>) -> Vec<PathBuf> {
+    let Some(root) = root else {
+        return vec![cwd.to_path_buf()];
+    };
+    let mut folders: Vec<PathBuf> = cwd
+        .ancestors()
+        .take_while(|folder| folder.starts_with(root))
+        .map(Path::to_path_buf)
+        .collect();
+    folders.reverse();
+    folders
+}
+
+/// Lays `over` on `base`: tables merge, everything else replaces.
+pub(super) fn merge(base: &mut toml::Table, over: &toml::Table) {
+    for (key, value) in over {
+        match (base.get_mut(key), value) {
+            (Some(toml::Value::Table(base)), toml::Value::Table(over)) => merge(base, over),
+            _ => {
+                base.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+/// Sets a dotted path, making tables on the way; a table value merges into what is there.
+fn set_path(table: &mut toml::Table, path: &str, value: toml::Value) {
+    match path.split_once('.') {
+        None => {
+            let mut over = toml::Table::new();
+            over.insert(path.to_string(), value);
+            merge(table, &over);
+        }
+        Some((head, rest)) => {
+            let entry = table
+                .entry(head.to_string())
+                .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            if !entry.is_table() {
+                *entry = toml::Value::Table(toml::Table::new());
+            }
+            if let toml::Value::Table(inner) = entry {
+                set_path(inner, rest, value);
+            }
+        }
+    }
+}
+
+/// JSON as TOML; nulls vanish, since TOML has none.
+fn to_toml(value: &serde_json::Value) -> Option<toml::Value> {
+    Some(match value {
+        serde_json::Value::Null => return None,
+        serde_json::Value::Bool(value) => toml::Value::Boolean(*value),
+        serde_json::Value::Number(number) => match number.as_i64() {
+            Some(integer) => toml::Value::Integer(integer),
+            None => toml::Value::Float(number.as_f64()?),
+        },
+        serde_json::Value::String(text) => toml::Value::String(text.clone()),
+        serde_json::Value::Array(values) => toml::Value::Array(values.iter().filter_map(to_toml).collect()),
+        serde_json::Value::Object(members) => toml::Value::Table(
+            members
+                .iter()
+                .filter_map(|(key, value)| Some((key.clone(), to_toml(value)?)))
+                .collect(),
+        ),
+    })
+}

@@ -1,0 +1,175 @@
+//! The settings a thread runs with, typed, after all layers were merged.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::config::{ProviderConfig, ShellEnvironmentPolicy};
+use crate::protocol::{
+    AbsolutePathBuf, ApprovalsReviewer, AskForApproval, Personality, ReasoningEffort, ReasoningSummary, SandboxMode,
+    SandboxPolicy, Verbosity,
+};
+
+/// Whether the user decided about a project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrustLevel {
+    /// Its configuration counts; commands may write in it.
+    Trusted,
+    /// Every command asks.
+    Untrusted,
+}
+
+/// `web_search`: whether and how the model may search the web.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WebSearchMode {
+    /// Not offered.
+    Disabled,
+    /// From an index only.
+    Cached,
+    /// From the live web.
+    Live,
+}
+
+/// What config.toml may say, as far as threads are concerned. Other keys are left to their own readers.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ConfigToml {
+    pub(super) model: Option<String>,
+    pub(super) model_provider: Option<String>,
+    pub(super) model_providers: BTreeMap<String, ProviderConfig>,
+    pub(super) openai_base_url: Option<String>,
+    pub(super) approval_policy: Option<AskForApproval>,
+    pub(super) approvals_reviewer: Option<ApprovalsReviewer>,
+    pub(super) sandbox_mode: Option<SandboxMode>,
+    pub(super) sandbox_workspace_write: WorkspaceWriteToml,
+    pub(super) model_reasoning_effort: Option<ReasoningEffort>,
+    pub(super) plan_mode_reasoning_effort: Option<ReasoningEffort>,
+    pub(super) model_reasoning_summary: Option<ReasoningSummary>,
+    pub(super) model_supports_reasoning_summaries: Option<bool>,
+    pub(super) model_verbosity: Option<Verbosity>,
+    pub(super) model_context_window: Option<i64>,
+    pub(super) model_auto_compact_token_limit: Option<i64>,
+    pub(super) tool_output_token_limit: Option<usize>,
+    pub(super) service_tier: Option<String>,
+    pub(super) personality: Option<Personality>,
+    pub(super) instructions: Option<String>,
+    pub(super) model_instructions_file: Option<PathBuf>,
+    pub(super) developer_instructions: Option<String>,
+    pub(super) project_doc_max_bytes: Option<usize>,
+    pub(super) project_doc_fallback_filenames: Vec<String>,
+    pub(super) include_permissions_instructions: Option<bool>,
+    pub(super) include_environment_context: Option<bool>,
+    pub(super) allow_login_shell: Option<bool>,
+    pub(super) background_terminal_max_timeout: Option<u64>,
+    pub(super) shell_environment_policy: ShellEnvironmentPolicy,
+    pub(super) web_search: Option<WebSearchMode>,
+    pub(super) features: BTreeMap<String, toml::Value>,
+    pub(super) agents: toml::Table,
+}
+
+/// `[sandbox_workspace_write]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WorkspaceWriteToml {
+    pub(super) writable_roots: Vec<PathBuf>,
+    pub(super) network_access: bool,
+    pub(super) exclude_tmpdir_env_var: bool,
+    pub(super) exclude_slash_tmp: bool,
+}
+
+/// Everything a thread needs to know from the configuration. Cheap to share behind an `Arc`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResolvedConfig {
+    /// The home the configuration belongs to.
+    pub home: PathBuf,
+    /// The working folder, absolute.
+    pub cwd: PathBuf,
+    /// The project's root, when one of the markers was found.
+    pub project_root: Option<PathBuf>,
+    /// What the user decided about the project.
+    pub trust: Option<TrustLevel>,
+    /// The model's slug; `None` = the provider's default.
+    pub model: Option<String>,
+    /// The provider's id.
+    pub model_provider: String,
+    /// The chosen provider's entry.
+    pub provider: ProviderConfig,
+    /// When to ask.
+    pub approval_policy: AskForApproval,
+    /// Who is asked.
+    pub approvals_reviewer: ApprovalsReviewer,
+    /// What commands may touch, as the wire shows it.
+    pub sandbox: SandboxPolicy,
+    /// How hard the model thinks; `None` = the model's default.
+    pub reasoning_effort: Option<ReasoningEffort>,
+    /// The same in plan mode.
+    pub plan_mode_reasoning_effort: Option<ReasoningEffort>,
+    /// How the model's reasoning is summarised; `None` = the model's default.
+    pub reasoning_summary: Option<ReasoningSummary>,
+    /// Overrides the catalog on whether the model has reasoning summaries.
+    pub supports_reasoning_summaries: Option<bool>,
+    /// How long answers are; `None` = the model's default.
+    pub verbosity: Option<Verbosity>,
+    /// Overrides the catalog's context window, in tokens.
+    pub context_window: Option<i64>,
+    /// Tokens after which the history is compacted.
+    pub auto_compact_token_limit: Option<i64>,
+    /// Budget of one tool output, in tokens; `None` = the model's policy.
+    pub tool_output_token_limit: Option<usize>,
+    /// `fast`, `flex` …
+    pub service_tier: Option<String>,
+    /// The tone of answers.
+    pub personality: Option<Personality>,
+    /// Replaces the base instructions.
+    pub base_instructions: Option<String>,
+    /// Added to the developer message.
+    pub developer_instructions: Option<String>,
+    /// Budget of AGENTS.md files below the project, in bytes; 0 = none are read.
+    pub project_doc_max_bytes: usize,
+    /// File names tried after AGENTS.md.
+    pub project_doc_fallback_filenames: Vec<String>,
+    /// Whether the model is told about permissions.
+    pub include_permissions_instructions: bool,
+    /// Whether the model is told about its environment.
+    pub include_environment_context: bool,
+    /// Whether commands may run in a login shell.
+    pub allow_login_shell: bool,
+    /// The longest an empty poll of a running command may wait, in milliseconds.
+    pub background_terminal_max_timeout_ms: u64,
+    /// Which variables reach commands.
+    pub shell_environment_policy: ShellEnvironmentPolicy,
+    /// Web search; `None` = by sandbox (live with full access, else cached).
+    pub web_search: Option<WebSearchMode>,
+    /// Feature switches the configuration sets.
+    pub features: BTreeMap<String, bool>,
+    /// Whether an interrupt leaves a marker in the history (`agents.interrupt_message`).
+    pub interrupt_message: bool,
+}
+
+impl ResolvedConfig {
+    /// The sandbox policy of a mode, with the `[sandbox_workspace_write]` settings this configuration was made of.
+    pub(super) fn sandbox_of(mode: SandboxMode, write: &WorkspaceWriteToml, home: &std::path::Path) -> SandboxPolicy {
+        match mode {
+            SandboxMode::ReadOnly => SandboxPolicy::ReadOnly { network_access: false },
+            SandboxMode::DangerFullAccess => SandboxPolicy::DangerFullAccess,
+            SandboxMode::WorkspaceWrite => {
+                let mut roots: Vec<AbsolutePathBuf> =
+                    write.writable_roots.iter().filter_map(AbsolutePathBuf::new).collect();
+                roots.extend(AbsolutePathBuf::new(home.join("memories")));
+                SandboxPolicy::WorkspaceWrite {
+                    exclude_slash_tmp: write.exclude_slash_tmp,
+                    exclude_tmpdir_env_var: write.exclude_tmpdir_env_var,
+                    network_access: write.network_access,
+                    writable_roots: roots,
+                }
+            }
+        }
+    }
+
+    /// Whether a feature is switched on by the configuration, else `default`.
+    pub fn feature(&self, name: &str, default: bool) -> bool {
+        self.features.get(name).copied().unwrap_or(default)
+    }
+}
