@@ -1,1 +1,18 @@
 //! Model providers: the Responses client, retries, the catalog, and the offline rehearsal model.
+//!
+//! The engine sees one seam, [`ModelProvider`]: a request goes in, a stream of [`ModelEvent`]s or one [`ModelError`]
+//! comes out. [`Models`] finds the provider for an id of the configuration and the catalog entry for a model's name.
+//! History crosses the seam as JSON text ([`InputItem`]), so that a request is put together without encoding it again.
+
+pub mod catalog;
+pub mod error;
+pub mod item;
+pub mod provider;
+pub mod retry;
+
+pub use error::ModelError;
+pub use item::{OutputItem, OutputItemKind};
+pub use provider::{
+    InputItem, ModelEvent, ModelProvider, ModelStream, Reasoning, RequestIdentity, ResponseHead, SamplingRequest,
+    TextControls, TokenUsage,
+};
