@@ -124,41 +124,6 @@ pub struct AnalyticsConfig {
     pub additional: BTreeMap<String, serde_json::Value>,
 }
 
-/// App config: part of another payload of this file.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct AppConfig {
-    #[serde(default)]
-    pub default_tools_approval_mode: Option<AppToolApproval>,
-    #[serde(default)]
-    pub default_tools_enabled: Option<bool>,
-    #[serde(default)]
-    pub destructive_enabled: Option<bool>,
-    #[serde(default = "crate::protocol::default_true")]
-    pub enabled: bool,
-    #[serde(default)]
-    pub open_world_enabled: Option<bool>,
-    #[serde(default)]
-    pub tools: Option<AppToolsConfig>,
-}
-
-/// App tool approval: part of another payload of this file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum AppToolApproval {
-    Auto,
-    Prompt,
-    Approve,
-}
-
-/// App tool config: part of another payload of this file.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct AppToolConfig {
-    #[serde(default)]
-    pub approval_mode: Option<AppToolApproval>,
-    #[serde(default)]
-    pub enabled: Option<bool>,
-}
-
 /// App tools config: part of another payload of this file.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct AppToolsConfig {}

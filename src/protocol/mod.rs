@@ -46,6 +46,7 @@ pub mod realtime;
 pub mod remote_control;
 pub mod response_item;
 pub mod review;
+pub mod schema;
 pub mod skills;
 pub mod thread;
 pub mod thread_history;
