@@ -1,1 +1,13 @@
 //! The actors: supervisor, connection, thread, db. Each owns its state; nobody else locks it.
+
+pub mod connection;
+pub mod edge;
+pub(crate) mod gate;
+pub mod handle;
+pub mod kernel;
+pub mod supervisor;
+
+pub use connection::open;
+pub use edge::{ConnectionEdge, EdgeCommand, Liveness};
+pub use handle::{Handle, MailError};
+pub use kernel::Kernel;

@@ -1,7 +1,14 @@
 //! JSON-RPC over any transport: envelopes, the client handle and its outbox, dispatch, lanes, requests to clients.
 
 pub mod client;
+pub mod context;
+pub mod directory;
 pub mod error;
+pub mod identity;
+pub mod lanes;
+pub mod outbox;
+pub mod pending;
+pub mod services;
 
 pub use client::{ClientHandle, ClientInfo, ConnectionId, EncodedNotification, OutFrame, Outbox};
 pub use error::RpcError;

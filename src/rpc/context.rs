@@ -1,0 +1,60 @@
+//! What a handler is given besides its parameters: who asks, and everything the process has to offer.
+//!
+//! A [`RequestContext`] belongs to one request. Effects that a client must see after the response (a notification that
+//! follows it, a turn that may start) are handed to [`RequestContext::after`]: they run in order once the response
+//! stands in the client's outbox, and before the request's lane is released.
+
+use std::sync::{Arc, Mutex};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::protocol::{RequestId, W3cTraceContext};
+use crate::rpc::client::ClientHandle;
+pub use crate::rpc::directory::{ClientDirectory, ThreadDirectory};
+pub use crate::rpc::services::{Services, TurnCounter, TurnGuard};
+
+type Effect = Box<dyn FnOnce() + Send>;
+
+/// Effects waiting for a response to be sent. Shared by a request's context and its dispatcher.
+#[derive(Default)]
+pub(crate) struct AfterResponse(Mutex<Vec<Effect>>);
+
+impl AfterResponse {
+    fn push(&self, effect: Effect) {
+        if let Ok(mut effects) = self.0.lock() {
+            effects.push(effect);
+        }
+    }
+
+    /// Runs what was registered, oldest first.
+    pub(crate) fn run(&self) {
+        let effects = self.0.lock().map(|mut effects| std::mem::take(&mut *effects));
+        for effect in effects.unwrap_or_default() {
+            effect();
+        }
+    }
+}
+
+/// One request's surroundings.
+pub struct RequestContext {
+    /// Who asks, and where notifications for it alone go.
+    pub client: ClientHandle,
+    /// The id the client gave the request.
+    pub request_id: RequestId,
+    /// The method's wire name.
+    pub method: &'static str,
+    /// W3C trace context, when the client sent one.
+    pub trace: Option<W3cTraceContext>,
+    /// The process's services.
+    pub services: Arc<Services>,
+    /// Cancelled when the connection ends. Handlers run to their end all the same; long waits may give up early.
+    pub disconnected: CancellationToken,
+    pub(crate) effects: Arc<AfterResponse>,
+}
+
+impl RequestContext {
+    /// Runs `effect` right after the response has been pushed to the client's outbox, also when it is an error.
+    pub fn after(&self, effect: impl FnOnce() + Send + 'static) {
+        self.effects.push(Box::new(effect));
+    }
+}

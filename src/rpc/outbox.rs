@@ -1,0 +1,351 @@
+//! The queue between the server and one client's socket: bounded in bytes, never a reason to wait.
+//!
+//! Any thread pushes; one edge drains. While the client keeps up, frames pass through untouched. Once the backlog is
+//! over a threshold, text deltas of one key are joined: a delta that arrives while another of its key is queued is
+//! appended to it, as long as only deltas stand in between, so no text passes a message that could refer to it. Nothing
+//! is ever left out. A client that stays over the byte limit for longer than its grace time, or reaches the hard limit
+//! at once, is given up: the queue is closed with a reason and its memory returned.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+
+use crate::rpc::client::{OutFrame, Outbox};
+
+#[cfg(test)]
+mod tests;
+
+/// A joined delta grows no further than this, so that it stays far below every transport's frame limit.
+const LARGEST_JOINED: usize = 256 << 10;
+
+/// How much may wait for a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutboxLimits {
+    /// From this backlog on, text deltas are joined.
+    pub join_above: usize,
+    /// Over this backlog the grace time runs.
+    pub limit: usize,
+    /// How long the backlog may stay over `limit`.
+    pub grace: Duration,
+    /// At this backlog the client is given up at once.
+    pub hard_limit: usize,
+    /// How much the edge is handed at a time.
+    pub batch: usize,
+}
+
+impl OutboxLimits {
+    /// Limits around the two that are settings: the byte limit and its grace time.
+    pub fn new(limit: usize, grace: Duration) -> Self {
+        OutboxLimits {
+            join_above: (limit / 64).min(64 << 10),
+            limit,
+            grace,
+            hard_limit: limit.saturating_mul(4),
+            batch: 256 << 10,
+        }
+    }
+}
+
+impl Default for OutboxLimits {
+    fn default() -> Self {
+        OutboxLimits::new(16 << 20, Duration::from_secs(10))
+    }
+}
+
+/// Why a queue takes no more frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The client left, or its transport failed.
+    Disconnected,
+    /// The client did not read fast enough for too long.
+    TooSlow,
+    /// The client stopped answering heartbeats.
+    Unresponsive,
+    /// The server stops.
+    ShuttingDown,
+    /// The client broke a rule of the transport.
+    Violation,
+}
+
+impl CloseReason {
+    /// One sentence for the Close frame and the log.
+    pub fn text(self) -> &'static str {
+        match self {
+            CloseReason::Disconnected => "the client disconnected",
+            CloseReason::TooSlow => "the client reads too slowly: its outbound queue stayed over the limit",
+            CloseReason::Unresponsive => "the client answered no heartbeat",
+            CloseReason::ShuttingDown => "the server is shutting down",
+            CloseReason::Violation => "the client broke the transport's rules",
+        }
+    }
+
+    /// The WebSocket close code.
+    pub fn code(self) -> u16 {
+        match self {
+            CloseReason::Disconnected => 1000,
+            CloseReason::TooSlow => 1013,
+            CloseReason::Unresponsive => 1011,
+            CloseReason::ShuttingDown => 1001,
+            CloseReason::Violation => 1008,
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Queued {
+    Whole(Bytes),
+    Delta {
+        whole: Bytes,
+        text_end: usize,
+        more: Vec<u8>,
+    },
+}
+
+impl Queued {
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Queued::Whole(bytes) => bytes,
+            Queued::Delta { whole, more, .. } if more.is_empty() => whole,
+            Queued::Delta { whole, text_end, more } => {
+                let mut joined = Vec::with_capacity(whole.len() + more.len());
+                joined.extend_from_slice(&whole[..text_end]);
+                joined.extend_from_slice(&more);
+                joined.extend_from_slice(&whole[text_end..]);
+                Bytes::from(joined)
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Queued::Whole(bytes) => bytes.len(),
+            Queued::Delta { whole, more, .. } => whole.len() + more.len(),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: VecDeque<Queued>,
+    /// How many frames left the front so far: `joinable` counts positions from the beginning of time.
+    taken: u64,
+    /// The queued delta of each key that may still grow. Emptied by every frame that is no delta.
+    joinable: Option<Box<HashMap<Arc<str>, u64>>>,
+    over_since: Option<Instant>,
+    closed: Option<CloseReason>,
+    /// Set with `closed`: what is queued is still handed out.
+    drain: bool,
+}
+
+/// The outbox of one connection.
+#[derive(Debug)]
+pub struct OutboxQueue {
+    state: Mutex<State>,
+    backlog: AtomicUsize,
+    reader: AtomicWaker,
+    room: AtomicWaker,
+    limits: Arc<OutboxLimits>,
+}
+
+impl OutboxQueue {
+    /// An empty queue.
+    pub fn new(limits: Arc<OutboxLimits>) -> Self {
+        OutboxQueue {
+            state: Mutex::default(),
+            backlog: AtomicUsize::new(0),
+            reader: AtomicWaker::new(),
+            room: AtomicWaker::new(),
+            limits,
+        }
+    }
+
+    /// Waits for frames and takes as many as make a good write. `None` when the queue is closed and drained: then
+    /// [`OutboxQueue::close_reason`] tells why. For one reader at a time.
+    pub async fn next_batch(&self) -> Option<Vec<Bytes>> {
+        poll_fn(|cx| self.poll_batch(cx)).await
+    }
+
+    /// [`OutboxQueue::next_batch`] for hand-written futures.
+    pub fn poll_batch(&self, cx: &mut Context<'_>) -> Poll<Option<Vec<Bytes>>> {
+        if let Some(ready) = self.try_batch() {
+            return Poll::Ready(ready);
+        }
+        self.reader.register(cx.waker());
+        self.try_batch().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Takes what is there without waiting: `None` when there is nothing yet, `Some(None)` at the end.
+    pub fn try_batch(&self) -> Option<Option<Vec<Bytes>>> {
+        let mut state = self.state();
+        if state.closed.is_some() && !state.drain {
+            return Some(None);
+        }
+        if state.queue.is_empty() {
+            return state.closed.map(|_| None);
+        }
+        let mut batch = Vec::with_capacity(state.queue.len().min(64));
+        let mut bytes = 0;
+        while bytes < self.limits.batch {
+            let Some(frame) = state.queue.pop_front() else { break };
+            state.taken += 1;
+            bytes += frame.len();
+            batch.push(frame.into_bytes());
+        }
+        if state.queue.is_empty() {
+            state.joinable = None;
+            state.queue.shrink_to(16);
+        }
+        let backlog = self.backlog.fetch_sub(bytes, Ordering::AcqRel) - bytes;
+        if backlog <= self.limits.limit {
+            state.over_since = None;
+        }
+        drop(state);
+        self.room.wake();
+        Some(Some(batch))
+    }
+
+    /// Ends the queue. What is queued is still handed out, unless the client is beyond reading it.
+    pub fn close(&self, reason: CloseReason) {
+        let mut state = self.state();
+        if state.closed.is_none() {
+            let drain = matches!(reason, CloseReason::ShuttingDown | CloseReason::Violation);
+            self.finish(&mut state, reason, drain);
+        }
+    }
+
+    /// Ends the queue once everything in it has been handed out.
+    pub fn close_when_drained(&self) {
+        let mut state = self.state();
+        if state.closed.is_none() {
+            self.finish(&mut state, CloseReason::Disconnected, true);
+        }
+    }
+
+    /// Why the queue was closed.
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        self.state().closed
+    }
+
+    /// How many bytes wait.
+    pub fn backlog(&self) -> usize {
+        self.backlog.load(Ordering::Acquire)
+    }
+
+    /// Whether so much waits that nothing should be added that can wait, such as answers to unread requests.
+    pub fn is_congested(&self) -> bool {
+        self.backlog() > self.limits.limit / 2
+    }
+
+    /// Resolves when the queue is not congested or closed. For one waiter at a time.
+    pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.is_congested() {
+            return Poll::Ready(());
+        }
+        self.room.register(cx.waker());
+        if !self.is_congested() || self.close_reason().is_some() {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    /// Gives the client up if it has been over the limit for longer than its grace time. Called now and then, because a
+    /// client that reads nothing may also be sent nothing. Returns whether the queue is closed.
+    pub fn check_grace(&self, now: Instant) -> bool {
+        let mut state = self.state();
+        self.enforce(&mut state, now);
+        state.closed.is_some()
+    }
+
+    fn enforce(&self, state: &mut State, now: Instant) {
+        let backlog = self.backlog();
+        if state.closed.is_some() || backlog <= self.limits.limit {
+            return;
+        }
+        let since = *state.over_since.get_or_insert(now);
+        if backlog >= self.limits.hard_limit || now.saturating_duration_since(since) >= self.limits.grace {
+            self.finish(state, CloseReason::TooSlow, false);
+        }
+    }
+
+    fn finish(&self, state: &mut State, reason: CloseReason, drain: bool) {
+        state.closed = Some(reason);
+        state.drain = drain;
+        state.joinable = None;
+        if !drain {
+            state.queue = VecDeque::new();
+            self.backlog.store(0, Ordering::Release);
+        }
+        self.reader.wake();
+        self.room.wake();
+    }
+
+    /// Joins `text` to the queued delta of `key`. Returns whether that was possible.
+    fn join(state: &mut State, key: &Arc<str>, text: &[u8]) -> bool {
+        let Some(position) = state.joinable.as_ref().and_then(|map| map.get(key)).copied() else {
+            return false;
+        };
+        let Some(index) = position
+            .checked_sub(state.taken)
+            .and_then(|index| usize::try_from(index).ok())
+        else {
+            return false;
+        };
+        match state.queue.get_mut(index) {
+            Some(Queued::Delta { whole, more, .. }) if whole.len() + more.len() + text.len() <= LARGEST_JOINED => {
+                more.extend_from_slice(text);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Outbox for OutboxQueue {
+    fn push(&self, frame: OutFrame) {
+        let mut state = self.state();
+        if state.closed.is_some() {
+            return;
+        }
+        let added = match frame {
+            OutFrame::Whole(bytes) => {
+                state.joinable = None;
+                let added = bytes.len();
+                state.queue.push_back(Queued::Whole(bytes));
+                added
+            }
+            OutFrame::Delta { key, whole, text } => {
+                if self.backlog() > self.limits.join_above && Self::join(&mut state, &key, &whole[text.clone()]) {
+                    text.len()
+                } else {
+                    let position = state.taken + state.queue.len() as u64;
+                    if self.backlog() + whole.len() > self.limits.join_above {
+                        state.joinable.get_or_insert_default().insert(key, position);
+                    }
+                    let added = whole.len();
+                    state.queue.push_back(Queued::Delta {
+                        whole,
+                        text_end: text.end,
+                        more: Vec::new(),
+                    });
+                    added
+                }
+            }
+        };
+        let backlog = self.backlog.fetch_add(added, Ordering::AcqRel) + added;
+        if backlog > self.limits.limit {
+            self.enforce(&mut state, Instant::now());
+        }
+        drop(state);
+        self.reader.wake();
+    }
+}

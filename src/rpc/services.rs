@@ -1,0 +1,93 @@
+//! The services of a process: one value, made by `startup`, shared by everything that handles requests.
+//!
+//! Fields are set once. What is costly (SQLite pools, the HTTP client, root certificates) is created behind its own
+//! field on first use, so that the first answer of a fresh process waits for nothing.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+use crate::config::ConfigLoader;
+use crate::rpc::directory::{ClientDirectory, ThreadDirectory};
+use crate::rpc::identity::Identity;
+use crate::rpc::pending::PendingServerRequests;
+use crate::settings::Settings;
+
+/// Everything handlers can reach.
+pub struct Services {
+    /// The state root.
+    pub home: PathBuf,
+    /// How this process runs.
+    pub settings: Arc<Settings>,
+    /// config.toml and its layers.
+    pub config: Arc<ConfigLoader>,
+    /// The loaded threads.
+    pub threads: Arc<dyn ThreadDirectory>,
+    /// The connected clients.
+    pub clients: Arc<ClientDirectory>,
+    /// Requests to clients that wait for an answer.
+    pub pending: Arc<PendingServerRequests>,
+    /// Running turns; the shutdown waits for them.
+    pub turn_count: Arc<TurnCounter>,
+    /// How this server names itself.
+    pub identity: Identity,
+}
+
+impl Services {
+    /// The originator told to model providers: the override from the environment, else the first client's name.
+    pub fn originator(&self) -> String {
+        self.identity.originator()
+    }
+
+    /// The user agent for a client.
+    pub fn user_agent(&self, client_name: &str, client_version: &str) -> String {
+        self.identity.user_agent(client_name, client_version)
+    }
+}
+
+/// Counts running turns and tells when there are none.
+#[derive(Debug, Default)]
+pub struct TurnCounter {
+    running: AtomicUsize,
+    idle: Notify,
+}
+
+impl TurnCounter {
+    /// Counts a turn until the guard is dropped.
+    pub fn begin(self: &Arc<Self>) -> TurnGuard {
+        self.running.fetch_add(1, Ordering::AcqRel);
+        TurnGuard(self.clone())
+    }
+
+    /// How many turns run.
+    pub fn running(&self) -> usize {
+        self.running.load(Ordering::Acquire)
+    }
+
+    /// Resolves when no turn runs.
+    pub async fn idle(&self) {
+        loop {
+            let idle = self.idle.notified();
+            tokio::pin!(idle);
+            idle.as_mut().enable();
+            if self.running() == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+}
+
+/// A running turn, as counted.
+#[derive(Debug)]
+pub struct TurnGuard(Arc<TurnCounter>);
+
+impl Drop for TurnGuard {
+    fn drop(&mut self) {
+        if self.0.running.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
