@@ -1,1 +1,16 @@
-fn main() {}
+//! The integration tests: a real server process, real SQLite, real files, a scripted model over real HTTP.
+//!
+//! One binary, so that everything links once. Suites that hold for every transport run over stdio, ws and unix.
+
+mod harness;
+
+mod approvals;
+mod chaos;
+mod durability;
+mod handshake;
+mod operators;
+mod rehearsal;
+mod threads;
+mod tidy;
+mod transports;
+mod turns;

@@ -1,0 +1,64 @@
+//! HTTP for operators: metrics, admin, and who may see them.
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::harness::{TestServer, Transport, within};
+
+async fn get(port: u16, path: &str, headers: &str) -> (u16, String) {
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    within("the answer", stream.read_to_string(&mut answer)).await.unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, answer.split_once("\r\n\r\n").unwrap().1.to_string())
+}
+
+#[tokio::test]
+async fn metrics_count_connections_and_turns() {
+    let mut server = TestServer::start(Transport::Ws).await;
+    let client = server.client().await;
+    let thread = client.thread().await;
+    server.model.say("ok");
+    client.turn(&thread, "hello").await;
+    let (status, text) = get(server.port(), "/metrics", "").await;
+    assert_eq!(status, 200);
+    for name in ["greenroom_connections", "greenroom_threads", "greenroom_turns"] {
+        assert!(text.contains(name), "{name} is missing in:\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn admin_shows_connections_and_threads_without_secrets() {
+    let mut server = TestServer::start(Transport::Ws).await;
+    let client = server.client().await;
+    let thread = client.thread().await;
+    let (status, body) = get(server.port(), "/admin/api/v1/status", "").await;
+    assert_eq!(status, 200, "{body}");
+    let (_, body) = get(server.port(), "/admin/api/v1/connections", "").await;
+    let connections: Value = serde_json::from_str(&body).unwrap();
+    assert!(connections.to_string().contains("tests"), "{connections}");
+    let (_, body) = get(server.port(), "/admin/api/v1/threads", "").await;
+    assert!(body.contains(&thread), "{body}");
+    let (status, body) = get(server.port(), "/admin/api/v1/openapi.json", "").await;
+    assert!(status == 200 && body.contains("/admin/api/v1/threads"), "{body}");
+}
+
+#[tokio::test]
+async fn a_configured_admin_token_is_required() {
+    let mut server = TestServer::start(Transport::Ws).await;
+    server.kill().await;
+    std::fs::write(
+        server.home().join("greenroom.toml"),
+        "admin_token = \"let-me-in-please-0123456789\"\n",
+    )
+    .unwrap();
+    server.launch().await;
+    let (status, _) = get(server.port(), "/admin/api/v1/status", "").await;
+    assert_eq!(status, 401);
+    let header = "authorization: Bearer let-me-in-please-0123456789\r\n";
+    let (status, body) = get(server.port(), "/admin/api/v1/status", header).await;
+    assert_eq!(status, 200);
+    assert!(!body.contains("let-me-in"), "{body}");
+}

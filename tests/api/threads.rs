@@ -1,0 +1,184 @@
+//! Threads: listing, reading, naming, resuming after a restart, subscriptions.
+
+use greenroom::protocol::methods::client;
+use greenroom::protocol::*;
+use serde_json::json;
+
+use crate::harness::{Reply, TestServer, Transport};
+use crate::on_every_transport;
+
+on_every_transport!(
+    a_thread_is_listed_once_it_has_a_message,
+    a_stored_thread_reads_and_resumes_with_the_same_item_ids,
+    names_are_trimmed_stored_and_announced,
+    unsubscribed_clients_hear_nothing,
+    pages_of_the_list_meet_without_gap_or_overlap,
+);
+
+async fn a_thread_is_listed_once_it_has_a_message(transport: Transport) {
+    let mut server = TestServer::start(transport).await;
+    let client = server.client().await;
+    let thread = client.thread().await;
+    let list = client
+        .call::<client::ThreadList>(ThreadListParams::default())
+        .await
+        .unwrap();
+    assert!(list.data.is_empty());
+    server.model.say("answer");
+    client.turn(&thread, "the question").await;
+    let list = client
+        .call::<client::ThreadList>(ThreadListParams::default())
+        .await
+        .unwrap();
+    assert_eq!(list.data.len(), 1);
+    assert_eq!(
+        (list.data[0].id.as_str(), list.data[0].preview.as_str()),
+        (thread.as_str(), "the question")
+    );
+}
+
+async fn a_stored_thread_reads_and_resumes_with_the_same_item_ids(transport: Transport) {
+    let mut server = TestServer::start(transport).await;
+    let client = server.client().await;
+    let thread = client.thread().await;
+    server.model.add(Reply::call(
+        "exec_command",
+        json!({"cmd": "echo kept", "login": false}),
+        "c1",
+    ));
+    server.model.say("answer one");
+    client.turn(&thread, "one").await;
+    client
+        .next_where(|n: &ItemCompletedNotification| matches!(n.item, ThreadItem::CommandExecution { .. }))
+        .await;
+    let told: Vec<String> = completed_items(&client);
+    server.kill().await;
+    server.launch().await;
+    let client = server.client().await;
+    let read = client
+        .call_raw("thread/read", json!({"threadId": thread, "includeTurns": true}))
+        .await
+        .unwrap();
+    assert_eq!(read["thread"]["status"]["type"], "notLoaded");
+    let stored: Vec<String> = read["thread"]["turns"][0]["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["id"].as_str().unwrap().to_string())
+        .collect();
+    for id in &told {
+        assert!(stored.contains(id), "{id} was told as completed; stored are {stored:?}");
+    }
+    client
+        .call_raw("thread/resume", json!({"threadId": thread}))
+        .await
+        .unwrap();
+    server.model.say("answer two");
+    client.turn(&thread, "two").await;
+    let input = server.model.requests().last().unwrap()["input"].to_string();
+    assert!(input.contains("answer one") && input.contains("kept"), "{input}");
+}
+
+/// The ids of every item that was announced as completed.
+fn completed_items(client: &crate::harness::Client) -> Vec<String> {
+    client
+        .log()
+        .iter()
+        .filter(|m| m["method"] == "item/completed")
+        .map(|m| m["params"]["item"]["id"].as_str().unwrap().to_string())
+        .collect()
+}
+
+async fn names_are_trimmed_stored_and_announced(transport: Transport) {
+    let mut server = TestServer::start(transport).await;
+    let client = server.client().await;
+    let thread = client.thread().await;
+    server.model.say("ok");
+    client.turn(&thread, "hello").await;
+    let blank = client
+        .call_raw("thread/name/set", json!({"threadId": thread, "name": "  "}))
+        .await
+        .unwrap_err();
+    assert_eq!(blank.message, "thread name must not be empty");
+    client
+        .call_raw("thread/name/set", json!({"threadId": thread, "name": " My name "}))
+        .await
+        .unwrap();
+    let updated = client.next::<ThreadNameUpdatedNotification>().await;
+    assert_eq!(updated.thread_name.as_deref(), Some("My name"));
+    server.kill().await;
+    server.launch().await;
+    let client = server.client().await;
+    let read = client
+        .call_raw("thread/read", json!({"threadId": thread}))
+        .await
+        .unwrap();
+    assert_eq!(read["thread"]["name"], "My name");
+}
+
+async fn unsubscribed_clients_hear_nothing(transport: Transport) {
+    let mut server = TestServer::start(transport).await;
+    let client = server.client().await;
+    let thread = client.thread().await;
+    let first = client
+        .call_raw("thread/unsubscribe", json!({"threadId": thread}))
+        .await
+        .unwrap();
+    let second = client
+        .call_raw("thread/unsubscribe", json!({"threadId": thread}))
+        .await
+        .unwrap();
+    assert_eq!(
+        (&first["status"], &second["status"]),
+        (&json!("unsubscribed"), &json!("notSubscribed"))
+    );
+    server.model.say("unheard");
+    client.begin(&thread, "hello").await;
+    client
+        .next_where(|n: &ThreadStatusChangedNotification| matches!(n.status, ThreadStatus::Active { .. }))
+        .await;
+    client
+        .next_where(|n: &ThreadStatusChangedNotification| matches!(n.status, ThreadStatus::Idle))
+        .await;
+    assert!(
+        !client
+            .methods()
+            .iter()
+            .any(|m| m.starts_with("item/") || m.starts_with("turn/"))
+    );
+    let loaded = client.call_raw("thread/loaded/list", json!({})).await.unwrap();
+    assert_eq!(loaded["data"], json!([thread]));
+}
+
+async fn pages_of_the_list_meet_without_gap_or_overlap(transport: Transport) {
+    let mut server = TestServer::start(transport).await;
+    let client = server.client().await;
+    let mut threads = Vec::new();
+    for n in 0..7 {
+        let thread = client.thread().await;
+        server.model.say("ok");
+        client.turn(&thread, &format!("message {n}")).await;
+        threads.push(thread);
+    }
+    threads.reverse();
+    let mut seen = Vec::new();
+    let mut cursor = serde_json::Value::Null;
+    loop {
+        let page = client
+            .call_raw("thread/list", json!({"limit": 3, "cursor": cursor}))
+            .await
+            .unwrap();
+        seen.extend(
+            page["data"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|t| t["id"].as_str().unwrap().to_string()),
+        );
+        cursor = page["nextCursor"].clone();
+        if cursor.is_null() {
+            break;
+        }
+    }
+    assert_eq!(seen, threads);
+}
