@@ -68,6 +68,11 @@ impl AbsolutePathBuf {
         path.is_absolute().then_some(AbsolutePathBuf(path))
     }
 
+    /// Takes any path; a relative one is put below the file system's root.
+    pub fn rooted(path: impl AsRef<Path>) -> Self {
+        AbsolutePathBuf(Path::new(std::path::MAIN_SEPARATOR_STR).join(path))
+    }
+
     /// Joins a possibly relative `path` to an absolute `base`; an absolute `path` stands alone.
     pub fn resolve(base: &AbsolutePathBuf, path: impl AsRef<Path>) -> Self {
         AbsolutePathBuf(base.0.join(path))

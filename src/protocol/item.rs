@@ -162,10 +162,10 @@ pub struct McpToolCallError {
 /// Mcp tool call result, carried by `item/completed`, `item/started`, `review/start` and 14 more.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct McpToolCallResult {
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "_meta", default)]
     pub meta: Option<serde_json::Value>,
     pub content: Vec<serde_json::Value>,
-    #[serde(rename = "structuredContent", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "structuredContent", default)]
     pub structured_content: Option<serde_json::Value>,
 }
 
@@ -283,7 +283,7 @@ pub enum ThreadItem {
         #[serde(default)]
         error: Option<McpToolCallError>,
         id: String,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         mcp_app_resource_uri: Option<String>,
         #[serde(default)]
         result: Option<McpToolCallResult>,

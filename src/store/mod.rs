@@ -1,1 +1,113 @@
 //! Threads on disk: rollout files are the truth, SQLite is their index.
+//!
+//! [`ThreadStore`] is the seam; [`LocalThreadStore`] keeps threads below the home. A running thread records through its
+//! [`Recorder`], whose `append` returns once the lines are with the kernel. The index (`index/`) only makes reading
+//! fast: without it, or while it is being rebuilt, every answer comes from the files. Nothing here knows actors: the
+//! one writer of the index is handed in as an [`IndexWriter`].
+
+pub mod digest;
+pub mod durability;
+pub mod error;
+pub mod index;
+pub mod installation;
+pub mod list;
+pub mod live;
+pub mod local;
+pub mod names;
+pub mod recorder;
+pub mod rollout;
+pub mod scan;
+pub mod thread;
+pub mod turns;
+
+use futures_util::future::BoxFuture;
+
+pub use durability::Durability;
+pub use error::StoreError;
+pub use index::{IndexJob, IndexWriter};
+pub use installation::installation_id;
+pub use list::{ListQuery, ThreadPage};
+pub use local::LocalThreadStore;
+pub use recorder::Recorder;
+pub use rollout::*;
+pub use thread::{StoredThread, ThreadHistory};
+
+use crate::protocol::ThreadId;
+
+/// The version of the format that rollouts claim in `cli_version`.
+pub const COMPATIBLE_VERSION: &str = "0.131.0";
+
+/// A future of the store.
+pub type StoreFuture<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// What a new thread is made of.
+#[derive(Debug, Clone)]
+pub struct NewThread {
+    /// Identity and origin; becomes the rollout's first line.
+    pub meta: SessionMeta,
+    /// Keeps the thread out of the files and the index.
+    pub ephemeral: bool,
+}
+
+/// Which threads a look-up may find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Threads that are not archived.
+    Active,
+    /// Archived threads.
+    Archived,
+    /// Both.
+    All,
+}
+
+/// A thread taken up again.
+#[derive(Debug)]
+pub struct ResumedThread {
+    /// Its recorder; appends go behind what is there.
+    pub recorder: Recorder,
+    /// What was recorded so far.
+    pub history: ThreadHistory,
+}
+
+/// Where threads are kept.
+pub trait ThreadStore: Send + Sync {
+    /// A recorder for a new thread. Nothing is written before its first append.
+    fn create(&self, new: NewThread) -> Result<Recorder, StoreError>;
+
+    /// Takes up the thread with this id, archived or not.
+    fn resume(&self, id: ThreadId) -> StoreFuture<'_, ResumedThread>;
+
+    /// Takes up the thread in the file at `path`.
+    fn resume_path<'a>(&'a self, path: &'a std::path::Path) -> StoreFuture<'a, ResumedThread>;
+
+    /// What is known of a thread without reading its turns.
+    fn read(&self, id: ThreadId, scope: Scope) -> StoreFuture<'_, StoredThread>;
+
+    /// A thread with its turns and conversation. `live_turn` is the turn that is running now, if the thread is loaded.
+    fn history<'a>(&'a self, id: ThreadId, live_turn: Option<&'a str>) -> StoreFuture<'a, ThreadHistory>;
+
+    /// The same of the file at `path`.
+    fn history_path<'a>(&'a self, path: &'a std::path::Path) -> StoreFuture<'a, ThreadHistory>;
+
+    /// A page of threads.
+    fn list(&self, query: ListQuery) -> StoreFuture<'_, ThreadPage>;
+
+    /// Names a thread.
+    fn rename<'a>(&'a self, id: ThreadId, name: &'a str) -> StoreFuture<'a, ()>;
+
+    /// Moves a thread's file to the archive and returns its new path.
+    fn archive(&self, id: ThreadId) -> StoreFuture<'_, std::path::PathBuf>;
+
+    /// Moves a thread's file back and returns its new path.
+    fn unarchive(&self, id: ThreadId) -> StoreFuture<'_, std::path::PathBuf>;
+
+    /// A page of turns.
+    fn list_turns(&self, _id: ThreadId) -> StoreFuture<'_, Vec<crate::protocol::Turn>> {
+        Box::pin(async { Err(StoreError::Unsupported("list_turns")) })
+    }
+
+    /// A page of items.
+    fn list_items(&self, _id: ThreadId) -> StoreFuture<'_, Vec<crate::protocol::ThreadItem>> {
+        Box::pin(async { Err(StoreError::Unsupported("list_items")) })
+    }
+}

@@ -1,0 +1,161 @@
+//! The threads that this process is recording, as far as reading them needs it.
+//!
+//! A recorder folds its lines into its thread's digest before `append` returns, so a list made after a turn ended shows
+//! the turn, whether or not the index has caught up. A thread counts as *ahead* of the index from a change until the
+//! index has confirmed it; only such threads are laid over a page read from the index.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dashmap::DashMap;
+
+use crate::protocol::ThreadId;
+use crate::store::digest::Digest;
+use crate::store::rollout::RolloutItem;
+use crate::store::rollout::writer::FileStamp;
+use crate::store::thread::StoredThread;
+use crate::store::turns::outline::{Outline, OutlineChange};
+
+#[derive(Debug)]
+struct State {
+    digest: Digest,
+    outline: Outline,
+    /// Whether a line has been written.
+    on_disk: bool,
+    /// Counts changes.
+    version: u64,
+    /// The last change the index has.
+    indexed: u64,
+}
+
+/// A thread being recorded.
+#[derive(Debug)]
+pub struct LiveThread {
+    state: Mutex<State>,
+}
+
+/// A snapshot for the index.
+#[derive(Debug)]
+pub struct LiveChange {
+    /// The thread's row.
+    pub thread: StoredThread,
+    /// The turns and items that changed since the last snapshot.
+    pub outline: OutlineChange,
+    /// The change this snapshot includes.
+    pub version: u64,
+}
+
+impl LiveThread {
+    pub(crate) fn new(digest: Digest, outline: Outline, on_disk: bool) -> Self {
+        LiveThread {
+            state: Mutex::new(State {
+                digest,
+                outline,
+                on_disk,
+                version: 0,
+                indexed: 0,
+            }),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The thread as it is now.
+    pub fn snapshot(&self) -> StoredThread {
+        self.state().digest.thread().clone()
+    }
+
+    /// Where the rollout is, or will be.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.state().digest.thread().path.clone()
+    }
+
+    /// Whether the rollout exists.
+    pub fn on_disk(&self) -> bool {
+        self.state().on_disk
+    }
+
+    /// Folds in recorded lines, each with its place in the file.
+    pub(crate) fn recorded(&self, lines: &[(RolloutItem, u64, u64)], stamp: Option<FileStamp>) {
+        let mut state = self.state();
+        for (item, offset, len) in lines {
+            state.digest.observe(item);
+            state.outline.observe(item, *offset, *len);
+        }
+        if let Some(stamp) = stamp {
+            state.digest.stamp(stamp);
+            state.on_disk = true;
+        }
+        state.version += 1;
+    }
+
+    /// The rollout was moved.
+    pub(crate) fn moved(&self, path: PathBuf, archived: bool) {
+        let mut state = self.state();
+        let thread = state.digest.thread_mut();
+        thread.path = Some(path);
+        thread.archived = archived;
+        state.version += 1;
+    }
+
+    /// What the index must be told, if it is behind.
+    pub(crate) fn take_change(&self) -> Option<LiveChange> {
+        let mut state = self.state();
+        if state.version == state.indexed || !state.on_disk {
+            return None;
+        }
+        Some(LiveChange {
+            thread: state.digest.thread().clone(),
+            outline: state.outline.take_change(),
+            version: state.version,
+        })
+    }
+
+    /// The index has this change.
+    pub(crate) fn indexed(&self, version: u64) {
+        let mut state = self.state();
+        state.indexed = state.indexed.max(version);
+    }
+
+    /// The thread as it is now, if the index may not know it yet.
+    pub(crate) fn ahead(&self) -> Option<StoredThread> {
+        let state = self.state();
+        (state.on_disk && state.version != state.indexed).then(|| state.digest.thread().clone())
+    }
+}
+
+/// All threads being recorded by this process.
+#[derive(Debug, Default)]
+pub struct LiveThreads {
+    threads: DashMap<ThreadId, Arc<LiveThread>>,
+}
+
+impl LiveThreads {
+    pub(crate) fn insert(&self, id: ThreadId, thread: Arc<LiveThread>) {
+        self.threads.insert(id, thread);
+    }
+
+    /// Forgets a thread, unless another recorder has taken it up since.
+    pub(crate) fn remove(&self, id: ThreadId, thread: &Arc<LiveThread>) {
+        self.threads.remove_if(&id, |_, known| Arc::ptr_eq(known, thread));
+    }
+
+    /// The thread, if it is being recorded.
+    pub fn get(&self, id: ThreadId) -> Option<Arc<LiveThread>> {
+        self.threads.get(&id).map(|entry| Arc::clone(entry.value()))
+    }
+
+    /// Every thread the index may not know in its present form.
+    pub fn ahead(&self) -> Vec<StoredThread> {
+        self.threads.iter().filter_map(|entry| entry.value().ahead()).collect()
+    }
+
+    /// Whether some thread is recorded into `path`.
+    pub fn records(&self, path: &Path) -> bool {
+        self.threads
+            .iter()
+            .any(|entry| entry.value().state().digest.thread().path.as_deref() == Some(path))
+    }
+}

@@ -1,0 +1,163 @@
+//! Finding rollouts in the file system: all of them, one by id, and what a file says in small. Blocks.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Local};
+
+use crate::protocol::ThreadId;
+use crate::store::StoreError;
+use crate::store::digest::Digest;
+use crate::store::rollout::writer::FileStamp;
+use crate::store::rollout::{Decoded, RolloutReader, path as rollout_path};
+use crate::store::thread::StoredThread;
+use crate::store::turns::outline::{Outline, OutlineChange};
+
+/// How far a look at a file's head goes in search of the first message.
+const HEAD_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A rollout read for the index.
+#[derive(Debug)]
+pub struct Scanned {
+    /// The thread.
+    pub thread: StoredThread,
+    /// All its turns and items.
+    pub outline: OutlineChange,
+    /// How many lines were damaged.
+    pub damaged_lines: u64,
+}
+
+/// Whether a file's name is that of a rollout.
+pub fn is_rollout(path: &Path) -> bool {
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .is_some_and(|name| name.starts_with("rollout-") && name.ends_with(".jsonl"))
+}
+
+/// The folders that hold rollouts: each day's, newest first, or the archive.
+pub fn folders(home: &Path, archived: bool) -> Vec<PathBuf> {
+    if archived {
+        return vec![home.join(rollout_path::ARCHIVED)];
+    }
+    let below = |folder: &PathBuf| {
+        let mut folders: Vec<PathBuf> = fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+            .map(|entry| entry.path())
+            .collect();
+        folders.sort_unstable_by(|a, b| b.cmp(a));
+        folders
+    };
+    let years = below(&home.join(rollout_path::SESSIONS));
+    let months: Vec<_> = years.iter().flat_map(below).collect();
+    months.iter().flat_map(below).collect()
+}
+
+/// The rollouts in a folder, newest name first.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| is_rollout(path))
+        .collect();
+    files.sort_unstable_by(|a, b| b.cmp(a));
+    files
+}
+
+/// All rollouts, newest name first.
+pub fn all_files(home: &Path, archived: bool) -> Vec<PathBuf> {
+    folders(home, archived)
+        .iter()
+        .flat_map(|folder| files(folder))
+        .collect()
+}
+
+/// Looks for the rollout of a thread by the id in file names.
+pub fn find_by_name(home: &Path, id: ThreadId, archived: bool) -> Option<PathBuf> {
+    let ending = format!("-{id}.jsonl");
+    let matches = |path: &PathBuf| {
+        path.file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|name| name.starts_with("rollout-") && name.ends_with(&ending))
+    };
+    let in_folder = |folder: &Path| files(folder).into_iter().find(matches);
+    if archived {
+        return in_folder(&home.join(rollout_path::ARCHIVED));
+    }
+    // A time-ordered id tells its day; the name tells the local one, which may be a neighbour.
+    if let Some(created) = created(id) {
+        let direct = rollout_path::rollout_path(home, id, created);
+        if direct.is_file() {
+            return Some(direct);
+        }
+        if let Some(found) = direct.parent().and_then(in_folder) {
+            return Some(found);
+        }
+    }
+    folders(home, false).iter().find_map(|folder| in_folder(folder))
+}
+
+fn created(id: ThreadId) -> Option<DateTime<Local>> {
+    let (seconds, nanos) = id.0.get_timestamp()?.to_unix();
+    DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos).map(|time| time.with_timezone(&Local))
+}
+
+/// The stamp of a file, `None` when it is gone.
+pub fn stamp(path: &Path) -> Option<FileStamp> {
+    fs::metadata(path).ok().map(|metadata| FileStamp::of(&metadata))
+}
+
+/// Reads a file's head: enough to list the thread. `None` when it holds no thread.
+pub fn head(path: &Path, archived: bool) -> Result<Option<StoredThread>, StoreError> {
+    let failed = |error: io::Error| StoreError::read(path, error);
+    let mut reader = RolloutReader::open(path).map_err(failed)?;
+    let mut digest = Digest::of_file(path, archived);
+    while reader.offset() < HEAD_BYTES
+        && !(digest.thread().is_listed() && !digest.thread().title.is_empty() && digest.is_thread())
+    {
+        let Some(line) = reader.next_line().map_err(failed)? else {
+            break;
+        };
+        match line.decoded {
+            Decoded::Line(line) => digest.observe(&line.item),
+            Decoded::Damaged => digest.damage(),
+            Decoded::Blank | Decoded::Unknown => {}
+        }
+    }
+    digest.stamp(FileStamp::of(&reader.file().metadata().map_err(failed)?));
+    Ok(digest.is_thread().then(|| digest.thread().clone()))
+}
+
+/// Reads a whole file for the index. `None` when it holds no thread.
+pub fn whole(path: &Path, archived: bool) -> Result<Option<Scanned>, StoreError> {
+    let failed = |error: io::Error| StoreError::read(path, error);
+    let mut reader = RolloutReader::open(path).map_err(failed)?;
+    // The stamp before the lines: what is appended meanwhile makes the row stale, not wrong.
+    let stamp = FileStamp::of(&reader.file().metadata().map_err(failed)?);
+    let mut digest = Digest::of_file(path, archived);
+    let mut outline = Outline::default();
+    let mut change = OutlineChange::default();
+    while let Some(line) = reader.next_line().map_err(failed)? {
+        match line.decoded {
+            Decoded::Line(found) => {
+                digest.observe(&found.item);
+                outline.observe(&found.item, line.offset, line.len);
+            }
+            Decoded::Damaged => digest.damage(),
+            Decoded::Blank | Decoded::Unknown => {}
+        }
+    }
+    digest.stamp(stamp);
+    change.truncate_from = Some(0);
+    change.turns = outline.take_change().turns;
+    Ok(digest.is_thread().then(|| Scanned {
+        thread: digest.thread().clone(),
+        outline: change,
+        damaged_lines: reader.damaged(),
+    }))
+}

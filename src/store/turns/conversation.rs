@@ -1,0 +1,191 @@
+//! The model-visible history of a rollout: what the next request starts from.
+//!
+//! Items stay raw. A compaction replaces what came before it, a rollback cuts off the last messages of the user and
+//! what followed them, and at the end every call has an output: one that never came is written as `aborted`.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::store::rollout::{CompactedLine, EventMsg, RolloutItem};
+
+/// The members of a conversation item that matter here.
+#[derive(Deserialize)]
+struct Peek<'a> {
+    #[serde(rename = "type", borrow, default)]
+    kind: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    role: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    call_id: Option<Cow<'a, str>>,
+}
+
+fn peek(item: &RawValue) -> Option<Peek<'_>> {
+    serde_json::from_str(item.get()).ok()
+}
+
+/// Folds lines into the conversation.
+#[derive(Debug, Clone, Default)]
+pub struct Conversation {
+    items: Vec<Arc<RawValue>>,
+    /// Where the user's messages stand in `items`.
+    user_messages: Vec<usize>,
+    /// The last items with role `user`, for the event that says one was a message.
+    last_user_item: Option<usize>,
+}
+
+impl Conversation {
+    /// Folds in the next line.
+    pub fn observe(&mut self, item: &RolloutItem) {
+        match item {
+            RolloutItem::ResponseItem(raw) => self.item(raw),
+            RolloutItem::Compacted(compacted) => self.compact(compacted),
+            RolloutItem::Event(EventMsg::UserMessage(_)) => {
+                if let Some(at) = self.last_user_item.take() {
+                    self.user_messages.push(at);
+                }
+            }
+            RolloutItem::Event(EventMsg::ThreadRolledBack(rolled)) => self.roll_back(rolled.num_turns as usize),
+            _ => {}
+        }
+    }
+
+    fn item(&mut self, raw: &Arc<RawValue>) {
+        let Some(seen) = peek(raw) else { return };
+        match seen.kind.as_deref() {
+            Some("ghost_snapshot" | "other" | "compaction_trigger") => return,
+            // Old files leave the type of messages out.
+            None if seen.role.is_none() => return,
+            _ => {}
+        }
+        if seen.role.as_deref() == Some("user") {
+            self.last_user_item = Some(self.items.len());
+        }
+        self.items.push(Arc::clone(raw));
+    }
+
+    fn compact(&mut self, compacted: &CompactedLine) {
+        self.items = match &compacted.replacement_history {
+            Some(history) => history.iter().map(|item| Arc::from(item.clone())).collect(),
+            None => {
+                let mut kept: Vec<_> = self
+                    .user_messages
+                    .iter()
+                    .filter_map(|at| self.items.get(*at).cloned())
+                    .collect();
+                let summary = json!({
+                    "type": "message", "role": "user", "content": [{"type": "input_text", "text": compacted.message}],
+                });
+                kept.extend(to_raw_value(&summary).ok().map(Arc::from));
+                kept
+            }
+        };
+        self.user_messages.clear();
+        self.last_user_item = None;
+    }
+
+    fn roll_back(&mut self, count: usize) {
+        if count == 0 {
+            return;
+        }
+        let keep = self.user_messages.len().saturating_sub(count);
+        let Some(&cut) = self.user_messages.get(keep) else {
+            return;
+        };
+        self.user_messages.truncate(keep);
+        // Context that was put before the first dropped message goes with it, unless it is the thread's first.
+        let mut end = cut;
+        if keep > 0 {
+            while end > 0 && self.items.get(end - 1).is_some_and(|item| is_context(item)) {
+                end -= 1;
+            }
+        }
+        self.items.truncate(end);
+        self.last_user_item = None;
+    }
+
+    /// The conversation, every call paired with an output and every output with a call.
+    pub fn into_items(self) -> Vec<Arc<RawValue>> {
+        let mut called = HashSet::new();
+        let mut answered = HashSet::new();
+        for item in &self.items {
+            let Some(seen) = peek(item) else { continue };
+            let (Some(kind), Some(call_id)) = (seen.kind.as_deref(), seen.call_id) else {
+                continue;
+            };
+            if output_kind(kind).is_some() {
+                called.insert(call_id.into_owned());
+            } else if kind.ends_with("_output") {
+                answered.insert(call_id.into_owned());
+            }
+        }
+        let mut items = Vec::with_capacity(self.items.len());
+        for item in self.items {
+            let outcome = peek(&item).and_then(|seen| {
+                let (kind, call_id) = (seen.kind?, seen.call_id?);
+                if kind.ends_with("_output") {
+                    return (!called.contains(call_id.as_ref())).then_some(None);
+                }
+                let output = output_kind(&kind)?;
+                (!answered.contains(call_id.as_ref())).then(|| aborted(output, &call_id))
+            });
+            match outcome {
+                // An output that nothing called.
+                Some(None) => {}
+                Some(Some(output)) => items.extend([item, output]),
+                None => items.push(item),
+            }
+        }
+        items
+    }
+}
+
+/// The kind of the output that answers a call of this kind.
+fn output_kind(kind: &str) -> Option<&'static str> {
+    match kind {
+        "function_call" | "local_shell_call" => Some("function_call_output"),
+        "custom_tool_call" => Some("custom_tool_call_output"),
+        "tool_search_call" => Some("tool_search_output"),
+        _ => None,
+    }
+}
+
+fn aborted(kind: &str, call_id: &str) -> Option<Arc<RawValue>> {
+    let output = if kind == "tool_search_output" {
+        json!({"type": kind, "call_id": call_id, "status": "completed", "execution": "client", "tools": []})
+    } else {
+        json!({"type": kind, "call_id": call_id, "output": "aborted"})
+    };
+    to_raw_value(&output).ok().map(Arc::from)
+}
+
+fn is_context(item: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Message<'a> {
+        #[serde(borrow)]
+        role: Cow<'a, str>,
+        #[serde(borrow, default)]
+        content: Vec<Part<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Part<'a> {
+        #[serde(borrow, default)]
+        text: Option<Cow<'a, str>>,
+    }
+    let Ok(message) = serde_json::from_str::<Message<'_>>(item.get()) else {
+        return false;
+    };
+    match message.role.as_ref() {
+        "developer" => true,
+        "user" => message
+            .content
+            .first()
+            .and_then(|part| part.text.as_deref())
+            .is_some_and(|text| text.trim_start().starts_with("<environment_context>")),
+        _ => false,
+    }
+}
