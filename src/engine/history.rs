@@ -235,7 +235,11 @@ pub fn encode_item<T: Serialize>(item: &T) -> Option<InputItem> {
 
 /// A message of one role with text parts of the kind that role uses.
 pub fn text_message(role: &str, texts: &[&str]) -> Option<InputItem> {
-    let kind = if role == "assistant" { "output_text" } else { "input_text" };
+    let kind = if role == "assistant" {
+        "output_text"
+    } else {
+        "input_text"
+    };
     let content: Vec<_> = texts
         .iter()
         .map(|text| serde_json::json!({"type": kind, "text": text}))

@@ -1,8 +1,10 @@
 //! The turn engine: the loop of sampling and tools, the context a model sees, approvals. Knows tokio, not actors.
 
 pub mod context;
+pub mod history;
 pub mod host;
 pub mod scope;
-pub mod thread_ref;
 pub mod settings;
+pub mod thread_ref;
 pub mod tools;
+pub mod visible_text;

@@ -26,7 +26,11 @@ fn output(id: &str) -> Value {
 
 #[test]
 fn balanced_items_are_sent_as_they_are() {
-    let items = [json!({"type": "message", "role": "user", "content": []}), call("a"), output("a")];
+    let items = [
+        json!({"type": "message", "role": "user", "content": []}),
+        call("a"),
+        output("a"),
+    ];
     assert_eq!(sent(&history(&items), true), items);
 }
 
@@ -48,7 +52,10 @@ fn a_call_without_output_gets_one() {
 
 #[test]
 fn an_output_without_call_is_left_out() {
-    assert_eq!(sent(&history(&[output("x"), call("a"), output("a")]), true), [call("a"), output("a")]);
+    assert_eq!(
+        sent(&history(&[output("x"), call("a"), output("a")]), true),
+        [call("a"), output("a")]
+    );
 }
 
 #[test]
@@ -71,8 +78,10 @@ fn images_become_text_for_a_text_only_model() {
 
 #[test]
 fn unreadable_images_of_the_last_step_are_replaced() {
-    let image = |id: &str| json!({"type": "function_call_output", "call_id": id,
-        "output": [{"type": "input_image", "image_url": "data:,"}]});
+    let image = |id: &str| {
+        json!({"type": "function_call_output", "call_id": id,
+        "output": [{"type": "input_image", "image_url": "data:,"}]})
+    };
     let user = json!({"type": "message", "role": "user", "content": []});
     let mut history = history(&[call("a"), image("a"), user, call("b"), image("b")]);
     assert!(history.drop_recent_tool_images());
