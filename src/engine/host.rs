@@ -51,6 +51,8 @@ pub enum TurnEvent {
 pub struct TurnEnd {
     /// The turn as `turn/completed` shows it.
     pub turn: crate::protocol::Turn,
+    /// The conversation, for the next turn.
+    pub conversation: crate::engine::turn::Conversation,
 }
 
 /// The raw outcome of asking.

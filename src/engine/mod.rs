@@ -7,4 +7,5 @@ pub mod scope;
 pub mod settings;
 pub mod thread_ref;
 pub mod tools;
+pub mod turn;
 pub mod visible_text;
