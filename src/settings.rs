@@ -97,7 +97,7 @@ pub enum SettingsError {
     #[error("cannot find a home for the state: set GREENROOM_HOME")]
     NoHome,
     /// The file exists but cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {}: {source}", .path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -105,7 +105,7 @@ pub enum SettingsError {
         source: std::io::Error,
     },
     /// The file is not TOML, names an unknown key, or holds a value of the wrong type.
-    #[error("{path}: {message}")]
+    #[error("{}: {message}", .path.display())]
     Malformed {
         /// The file.
         path: PathBuf,

@@ -1,1 +1,3 @@
 //! HTTP: the WebSocket edge, probes, metrics and the admin endpoints.
+
+pub mod auth;

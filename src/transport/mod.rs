@@ -1,1 +1,3 @@
 //! Transports that are not HTTP: stdio, and the listen addresses of all of them.
+
+pub mod listen;
