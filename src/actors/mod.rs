@@ -6,6 +6,7 @@ pub(crate) mod gate;
 pub mod handle;
 pub mod kernel;
 pub mod supervisor;
+pub mod thread;
 
 pub use connection::open;
 pub use edge::{ConnectionEdge, EdgeCommand, Liveness};

@@ -44,6 +44,8 @@ pub enum TurnEvent {
     Usage(Box<crate::protocol::ThreadTokenUsage>),
     /// The turn is over. Nothing follows.
     Finished(TurnEnd),
+    /// The task of this turn broke (it panicked), and its conversation with it. Sent by who runs it.
+    Broken(Arc<str>),
 }
 
 /// How a turn ended, told by the task; the thread sets its status and publishes `turn/completed`.
@@ -84,6 +86,9 @@ pub enum Answer<T> {
 pub struct PendingInput {
     /// The input as the client sent it.
     pub input: Vec<UserInput>,
+    /// The turn id the client was told when it came by `turn/start`. Input that the running turn no longer took starts
+    /// a turn of that id.
+    pub turn_id: Option<Arc<str>>,
 }
 
 /// The pending input of a running turn, filled by the thread, drained by the task.

@@ -6,12 +6,18 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::protocol::{NonSteerableTurnKind, ThreadId, ThreadStatus, TurnStartParams, UserInput};
+use crate::engine::scope::ThreadServices;
+use crate::engine::settings::TurnSettings;
+use crate::engine::turn::Conversation;
+use crate::protocol::{
+    AbsolutePathBuf, NonSteerableTurnKind, Thread, ThreadId, ThreadStatus, ThreadTokenUsage, TurnStartParams, UserInput,
+};
 use crate::rpc::{ClientHandle, ConnectionId};
+use crate::store::{Recorder, StoredThread};
 
 /// Why a thread did not take a command, or refused it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -125,8 +131,6 @@ pub enum ThreadCommand {
         /// Whether there is such a turn.
         reply: Reply<Result<(), ThreadError>>,
     },
-    /// The name has changed.
-    Renamed(String),
     /// Ends the thread: the running turn is interrupted, pending requests are cancelled, the status becomes `notLoaded`.
     /// Must be delivered. `reply` resolves when nothing of the thread runs any more.
     Close {
@@ -140,21 +144,97 @@ pub enum ThreadCommand {
 /// The state of a loaded thread at one moment.
 #[derive(Debug, Clone)]
 pub struct ThreadView {
+    /// The thread as its store knows it.
+    pub thread: StoredThread,
     /// Its status as clients see it.
     pub status: ThreadStatus,
+    /// Whether its rollout exists.
+    pub materialised: bool,
+    /// What its next turn runs with.
+    pub settings: TurnSettings,
+    /// The AGENTS.md files that applied when it was loaded.
+    pub instruction_sources: Arc<[AbsolutePathBuf]>,
     /// The running turn, as clients know it.
     pub active_turn: Option<Arc<str>>,
+    /// What was used so far, and the turn that said so.
+    pub usage: Option<LastUsage>,
+}
+
+impl ThreadView {
+    /// The thread on the wire, without turns.
+    pub fn shown(&self) -> Thread {
+        self.thread.to_thread(self.status.clone(), Vec::new())
+    }
+}
+
+/// What was used so far, and the turn that said so.
+#[derive(Debug, Clone)]
+pub struct LastUsage {
+    /// The turn.
+    pub turn_id: Arc<str>,
+    /// The totals.
+    pub usage: Box<ThreadTokenUsage>,
 }
 
 /// Everything needed to load a thread.
-#[derive(Debug)]
 pub struct ThreadSeed {
     /// The thread's id.
     pub id: ThreadId,
-    /// Never written to disk.
-    pub ephemeral: bool,
+    /// Where its lines go; knows what was recorded so far.
+    pub recorder: Recorder,
+    /// What its next turn runs with.
+    pub settings: TurnSettings,
+    /// The AGENTS.md files that apply.
+    pub instruction_sources: Arc<[AbsolutePathBuf]>,
+    /// What its turns share.
+    pub services: Arc<ThreadServices>,
+    /// The talk with the model so far.
+    pub conversation: Conversation,
+    /// What was used so far.
+    pub usage: Option<LastUsage>,
     /// Who is subscribed from the beginning.
     pub subscribers: Vec<ClientHandle>,
+}
+
+/// What anybody may see of a loaded thread without sending it mail. Written by the thread alone.
+#[derive(Debug)]
+pub struct ThreadFace {
+    status: Mutex<ThreadStatus>,
+    listeners: Mutex<Vec<ConnectionId>>,
+}
+
+impl Default for ThreadFace {
+    fn default() -> Self {
+        ThreadFace {
+            status: Mutex::new(ThreadStatus::Idle),
+            listeners: Mutex::default(),
+        }
+    }
+}
+
+impl ThreadFace {
+    /// The status as clients see it.
+    pub fn status(&self) -> ThreadStatus {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a connection is subscribed.
+    pub fn is_heard_by(&self, client: ConnectionId) -> bool {
+        self.listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&client)
+    }
+
+    /// The status has changed.
+    pub fn set_status(&self, status: ThreadStatus) {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+
+    /// The subscribed connections have changed.
+    pub fn set_listeners(&self, listeners: Vec<ConnectionId>) {
+        *self.listeners.lock().unwrap_or_else(PoisonError::into_inner) = listeners;
+    }
 }
 
 /// The transport behind a [`ThreadRef`]: in this process a mailbox, elsewhere perhaps a wire.
@@ -170,6 +250,7 @@ pub trait ThreadMailbox: Send + Sync {
 #[derive(Clone)]
 pub struct ThreadRef {
     id: ThreadId,
+    face: Arc<ThreadFace>,
     mailbox: Arc<dyn ThreadMailbox>,
 }
 
@@ -181,8 +262,13 @@ impl std::fmt::Debug for ThreadRef {
 
 impl ThreadRef {
     /// An address whose commands go to `mailbox`.
-    pub fn new(id: ThreadId, mailbox: Arc<dyn ThreadMailbox>) -> Self {
-        ThreadRef { id, mailbox }
+    pub fn new(id: ThreadId, face: Arc<ThreadFace>, mailbox: Arc<dyn ThreadMailbox>) -> Self {
+        ThreadRef { id, face, mailbox }
+    }
+
+    /// What can be seen of the thread from outside.
+    pub fn face(&self) -> &Arc<ThreadFace> {
+        &self.face
     }
 
     /// The thread's id.

@@ -1,0 +1,363 @@
+//! The Thread actor: one per loaded thread.
+//!
+//! State: the settings that the next turn gets, who is subscribed, the status, the running turn, the requests waiting for
+//! an answer, and what clients read of the thread. It does no I/O: a turn is a task beside it that waits for models,
+//! tools and disks, and tells the thread what to publish. Invariants: at most one turn runs; a response precedes what it
+//! causes; nothing is published about a turn after its `turn/completed` except by its background commands.
+
+mod deferred;
+mod registry;
+mod requests;
+mod status;
+mod subscribers;
+mod turns;
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use actix::{Actor, ActorContext, AsyncContext, Handler, Message, SpawnHandle, StreamHandler};
+use tokio::sync::mpsc;
+
+use crate::engine::host::TurnEvent;
+use crate::engine::scope::ThreadServices;
+use crate::engine::settings::TurnSettings;
+use crate::engine::thread_ref::{LastUsage, Reply, ThreadCommand, ThreadError, ThreadFace, ThreadSeed, ThreadView};
+use crate::engine::turn::{Conversation, TurnJob};
+use crate::protocol::methods::Notification;
+use crate::protocol::*;
+use crate::rpc::context::{ClientDirectory, TurnCounter};
+use crate::rpc::pending::PendingServerRequests;
+use crate::rpc::{ConnectionId, EncodedNotification};
+use crate::store::Recorder;
+
+use deferred::{Deferred, Effect};
+use registry::Loaded;
+use requests::OpenRequests;
+use status::StatusBoard;
+use subscribers::Subscribers;
+use turns::ActiveTurn;
+
+pub use registry::ThreadRegistry;
+
+/// How many commands may wait in a thread's mailbox.
+const MAILBOX: usize = 256;
+/// How many events of a turn may wait; a turn that is faster than its thread waits then.
+const EVENTS: usize = 256;
+/// How many events are published before other mail gets its turn.
+const BATCH: usize = 64;
+
+/// Runs one turn to its end; the last event it sends is `Finished`.
+pub type TurnRunner = Box<dyn Fn(TurnJob) -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync>;
+
+/// What all threads share.
+pub struct Surroundings {
+    /// What runs turns.
+    pub run_turn: TurnRunner,
+    /// Everyone connected, for broadcasts.
+    pub clients: Arc<ClientDirectory>,
+    /// Requests to clients.
+    pub pending: Arc<PendingServerRequests>,
+    /// Running turns, for the drain.
+    pub turns: Arc<TurnCounter>,
+    /// How long an idle thread without subscribers stays loaded.
+    pub idle_unload: Duration,
+}
+
+/// A command in a thread's mailbox.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Mail(ThreadCommand);
+
+/// One loaded thread.
+pub struct ThreadActor {
+    id: ThreadId,
+    surroundings: Arc<Surroundings>,
+    registry: Weak<Loaded>,
+    face: Arc<ThreadFace>,
+    recorder: Recorder,
+    settings: TurnSettings,
+    instruction_sources: Arc<[AbsolutePathBuf]>,
+    turn_services: Arc<ThreadServices>,
+    /// None while a turn owns it, or after a turn broke with it.
+    conversation: Option<Conversation>,
+    status: StatusBoard,
+    subscribers: Subscribers,
+    turn: Option<ActiveTurn>,
+    requests: OpenRequests,
+    deferred: Deferred,
+    usage: Option<LastUsage>,
+    events: Option<mpsc::Sender<TurnEvent>>,
+    idle: Option<SpawnHandle>,
+    closing: Option<Closing>,
+}
+
+/// A thread on its way out.
+#[derive(Debug, Default)]
+struct Closing {
+    announce: bool,
+    replies: Vec<Reply<()>>,
+}
+
+impl ThreadActor {
+    fn new(seed: ThreadSeed, face: Arc<ThreadFace>, surroundings: Arc<Surroundings>, registry: Weak<Loaded>) -> Self {
+        ThreadActor {
+            id: seed.id,
+            surroundings,
+            registry,
+            face,
+            recorder: seed.recorder,
+            settings: seed.settings,
+            instruction_sources: seed.instruction_sources,
+            turn_services: seed.services,
+            conversation: Some(seed.conversation),
+            status: StatusBoard::idle(),
+            subscribers: Subscribers::new(seed.subscribers),
+            turn: None,
+            requests: OpenRequests::default(),
+            deferred: Deferred::default(),
+            usage: seed.usage,
+            events: None,
+            idle: None,
+            closing: None,
+        }
+    }
+
+    /// The id as notifications carry it.
+    fn id_text(&self) -> String {
+        self.id.to_string()
+    }
+
+    /// Tells the subscribers.
+    fn publish<N: Notification>(&mut self, payload: &N) {
+        if !self.subscribers.is_empty() {
+            self.subscribers.publish(&EncodedNotification::new(payload));
+        }
+    }
+
+    /// Tells everybody about a change of the status, if there was one.
+    fn announce_status(&self, change: Option<ThreadStatus>) {
+        if let Some(status) = change {
+            self.face.set_status(status.clone());
+            let payload = ThreadStatusChangedNotification {
+                status,
+                thread_id: self.id_text(),
+            };
+            self.surroundings.clients.broadcast(&EncodedNotification::new(&payload));
+        }
+    }
+
+    fn view(&self) -> ThreadView {
+        ThreadView {
+            thread: self.recorder.thread(),
+            status: self.status.current(),
+            materialised: self.recorder.is_materialised(),
+            settings: self.settings.clone(),
+            instruction_sources: Arc::clone(&self.instruction_sources),
+            active_turn: self.turn.as_ref().map(|turn| turn.id.clone()),
+            usage: self.usage.clone(),
+        }
+    }
+
+    /// Where turns send their events. One channel for all turns: a background command may outlive its turn.
+    fn events(&mut self, ctx: &mut actix::Context<Self>) -> mpsc::Sender<TurnEvent> {
+        if let Some(events) = &self.events {
+            return events.clone();
+        }
+        let (sender, mut receiver) = mpsc::channel(EVENTS);
+        ctx.add_stream(futures_util::stream::poll_fn(move |task| {
+            let mut batch = Vec::new();
+            receiver
+                .poll_recv_many(task, &mut batch, BATCH)
+                .map(|count| (count > 0).then_some(batch))
+        }));
+        self.events = Some(sender.clone());
+        sender
+    }
+
+    fn command(&mut self, command: ThreadCommand, ctx: &mut actix::Context<Self>) {
+        self.run_deferred(ctx);
+        let open = match &self.closing {
+            Some(_) => Err(ThreadError::Closing(self.id)),
+            None => Ok(()),
+        };
+        // A requester that is gone needs no answer: failed sends are ignored.
+        match command {
+            ThreadCommand::Join { client, go, reply } => {
+                let answer = open.map(|()| self.view());
+                // One that is gone already would never be told to leave.
+                if answer.is_ok() && self.surroundings.clients.get(client.id()).is_some() {
+                    let id = client.id();
+                    self.subscribers.join(client);
+                    self.face.set_listeners(self.subscribers.ids());
+                    self.stop_idling(ctx);
+                    self.defer(go, Effect::Release(id), ctx);
+                }
+                let _ = reply.send(answer);
+            }
+            ThreadCommand::Unsubscribe { client, reply } => {
+                let _ = reply.send(self.leave(client, ctx));
+            }
+            ThreadCommand::Disconnected(client) => {
+                self.leave(client, ctx);
+            }
+            ThreadCommand::View(reply) => {
+                let _ = reply.send(self.view());
+            }
+            ThreadCommand::StartTurn { params, go, reply } => {
+                let answer = open.map(|()| Arc::from(uuid::Uuid::now_v7().to_string()));
+                if let Ok(turn_id) = &answer {
+                    let turn_id = Arc::clone(turn_id);
+                    self.defer(go, Effect::StartTurn { turn_id, params }, ctx);
+                }
+                let _ = reply.send(answer);
+            }
+            ThreadCommand::SteerTurn { expected, input, reply } => {
+                let _ = reply.send(self.steer(&expected, input));
+            }
+            ThreadCommand::InterruptTurn { expected, go, reply } => {
+                let answer = self.check_interrupt(&expected);
+                if let Ok(turn) = &answer {
+                    self.defer(go, Effect::Interrupt(turn.clone()), ctx);
+                }
+                let _ = reply.send(answer.map(|_| ()));
+            }
+            ThreadCommand::Close { announce, reply } => self.close(announce, Some(reply), ctx),
+        }
+    }
+
+    fn effect(&mut self, effect: Effect, ctx: &mut actix::Context<Self>) {
+        match effect {
+            Effect::StartTurn { turn_id, params } => self.start_turn(turn_id, params, ctx),
+            Effect::Interrupt(turn) => self.interrupt(&turn, ctx),
+            Effect::Release(client) => {
+                if let Some(client) = self.subscribers.release(client) {
+                    self.replay_requests(&client);
+                }
+            }
+        }
+    }
+
+    fn leave(&mut self, client: ConnectionId, ctx: &mut actix::Context<Self>) -> bool {
+        let left = self.subscribers.remove(client);
+        if left {
+            self.face.set_listeners(self.subscribers.ids());
+            self.start_idling(ctx);
+        }
+        left
+    }
+
+    /// Clients that went away between asking for the thread and its start are not waited for.
+    fn drop_vanished(&mut self) {
+        self.face.set_listeners(self.subscribers.ids());
+        for client in self.subscribers.ids() {
+            if self.surroundings.clients.get(client).is_none() {
+                self.subscribers.remove(client);
+            }
+        }
+        self.face.set_listeners(self.subscribers.ids());
+    }
+
+    /// The thread's time begins to run when nobody listens and nothing happens.
+    fn start_idling(&mut self, ctx: &mut actix::Context<Self>) {
+        self.stop_idling(ctx);
+        if self.turn.is_none() && self.subscribers.is_empty() {
+            let wait = self.surroundings.idle_unload;
+            self.idle = Some(ctx.run_later(wait, |act, ctx| {
+                tracing::info!(thread.id = %act.id, "thread.unloaded: nobody needed it");
+                act.close(true, None, ctx);
+            }));
+        }
+    }
+
+    fn stop_idling(&mut self, ctx: &mut actix::Context<Self>) {
+        if let Some(timer) = self.idle.take() {
+            ctx.cancel_future(timer);
+        }
+    }
+
+    fn closing(&self) -> bool {
+        self.closing.is_some()
+    }
+
+    fn close(&mut self, announce: bool, reply: Option<Reply<()>>, ctx: &mut actix::Context<Self>) {
+        let closing = self.closing.get_or_insert_default();
+        closing.announce |= announce;
+        closing.replies.extend(reply);
+        match self.turn.as_ref().map(|turn| turn.id.clone()) {
+            Some(turn) => self.interrupt(&turn, ctx),
+            None => self.stop(ctx),
+        }
+    }
+
+    /// Nothing runs any more: everybody is told, and the actor ends.
+    fn stop(&mut self, ctx: &mut actix::Context<Self>) {
+        self.cancel_requests();
+        if let Some(registry) = self.registry.upgrade() {
+            registry.forget(&self.id, &self.face);
+        }
+        self.announce_status(Some(ThreadStatus::NotLoaded));
+        let closing = self.closing.take().unwrap_or_default();
+        if closing.announce {
+            let payload = ThreadClosedNotification {
+                thread_id: self.id_text(),
+            };
+            self.surroundings.clients.broadcast(&EncodedNotification::new(&payload));
+        }
+        self.subscribers.clear();
+        for reply in closing.replies {
+            let _ = reply.send(());
+        }
+        ctx.stop();
+    }
+}
+
+impl Actor for ThreadActor {
+    type Context = actix::Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        self.drop_vanished();
+        self.start_idling(ctx);
+    }
+
+    /// Runs also while a panic unwinds: the directory never keeps the address of a dead thread.
+    fn stopped(&mut self, _ctx: &mut Self::Context) {
+        if let Some(registry) = self.registry.upgrade() {
+            registry.forget(&self.id, &self.face);
+        }
+    }
+}
+
+impl Handler<Mail> for ThreadActor {
+    type Result = ();
+
+    fn handle(&mut self, mail: Mail, ctx: &mut Self::Context) {
+        self.guarded(ctx, |act, ctx| act.command(mail.0, ctx));
+    }
+}
+
+impl StreamHandler<Vec<TurnEvent>> for ThreadActor {
+    fn handle(&mut self, batch: Vec<TurnEvent>, ctx: &mut Self::Context) {
+        self.guarded(ctx, |act, ctx| {
+            for event in batch {
+                act.turn_event(event, ctx);
+            }
+        });
+    }
+
+    /// All senders are gone, which happens only with the actor itself; the default would stop it.
+    fn finished(&mut self, _ctx: &mut Self::Context) {}
+}
+
+impl ThreadActor {
+    /// Runs a handler so that its panic costs one message, not the thread.
+    fn guarded(&mut self, ctx: &mut actix::Context<Self>, handler: impl FnOnce(&mut Self, &mut actix::Context<Self>)) {
+        if std::panic::catch_unwind(AssertUnwindSafe(|| handler(self, ctx))).is_err() {
+            tracing::error!(thread.id = %self.id, "thread.panicked: one message was lost");
+            metrics::counter!("greenroom_panics_total", "where" => "thread").increment(1);
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! The turn of a thread: starting, steering, interrupting, ending.
+//!
+//! State: at most one running turn. Its task does the waiting and tells the thread what happens through one bounded
+//! channel, drained here in batches; the thread publishes. Input that arrives while a turn runs joins it; what the turn
+//! did not take any more starts the next one. A task that panics, or ignores its interrupt, ends the turn all the same.
+
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use actix::{AsyncContext, SpawnHandle};
+use futures_util::FutureExt;
+use tokio_util::sync::CancellationToken;
+
+use super::ThreadActor;
+use super::requests::Question;
+use crate::engine::host::{Audience, PendingInput, PendingInputs, TurnEnd, TurnEvent, TurnHost};
+use crate::engine::settings::SettingsOverrides;
+use crate::engine::thread_ref::{LastUsage, ThreadError};
+use crate::engine::turn::{Conversation, TurnJob};
+use crate::protocol::*;
+use crate::rpc::context::TurnGuard;
+
+/// How long an interrupted turn may take to end by itself.
+const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
+
+/// The running turn.
+pub(super) struct ActiveTurn {
+    pub(super) id: Arc<str>,
+    cancel: CancellationToken,
+    pending: PendingInputs,
+    started_at: i64,
+    started: Instant,
+    task: tokio::task::AbortHandle,
+    deadline: Option<SpawnHandle>,
+    _counted: TurnGuard,
+}
+
+impl ActiveTurn {
+    fn push(&self, input: PendingInput) {
+        if let Ok(mut queue) = self.pending.lock() {
+            queue.push_back(input);
+        }
+    }
+
+    fn leftover(&self) -> VecDeque<PendingInput> {
+        self.pending
+            .lock()
+            .map(|mut queue| std::mem::take(&mut *queue))
+            .unwrap_or_default()
+    }
+
+    /// How it looks when it ended without saying so itself.
+    fn ended(&self, status: TurnStatus, error: Option<TurnError>) -> Turn {
+        Turn {
+            completed_at: Some(unix_seconds(SystemTime::now())),
+            duration_ms: i64::try_from(self.started.elapsed().as_millis()).ok(),
+            error,
+            id: self.id.to_string(),
+            items: Vec::new(),
+            items_view: TurnItemsView::NotLoaded,
+            started_at: Some(self.started_at),
+            status,
+        }
+    }
+}
+
+impl ThreadActor {
+    /// The response of `turn/start` is out: the turn begins, or its input joins the running one.
+    pub(super) fn start_turn(
+        &mut self,
+        turn_id: Arc<str>,
+        params: Box<TurnStartParams>,
+        ctx: &mut actix::Context<Self>,
+    ) {
+        self.apply_overrides(&params);
+        if params.input.is_empty() {
+            return self.refuse_empty_input(&turn_id);
+        }
+        match &self.turn {
+            Some(turn) => turn.push(PendingInput {
+                input: params.input,
+                turn_id: Some(turn_id),
+            }),
+            None => self.begin_turn(turn_id, params, ctx),
+        }
+    }
+
+    fn apply_overrides(&mut self, params: &TurnStartParams) {
+        let base = self.settings.cwd.clone();
+        let cwd = params.cwd.as_ref().map(|cwd| AbsolutePathBuf::resolve(&base, cwd));
+        let roots = params.runtime_workspace_roots.as_ref().map(|roots| {
+            let base = cwd.as_ref().unwrap_or(&base);
+            roots.iter().map(|root| AbsolutePathBuf::resolve(base, root)).collect()
+        });
+        self.settings
+            .apply(SettingsOverrides::from_turn_start(params, cwd, roots));
+    }
+
+    fn refuse_empty_input(&mut self, turn_id: &str) {
+        if self.turn.is_none() {
+            let change = self.status.failed();
+            self.announce_status(change);
+        }
+        self.publish(&ErrorNotification {
+            error: TurnError {
+                additional_details: None,
+                codex_error_info: Some(CodexErrorInfo::BadRequest),
+                message: ThreadError::EmptyInput.to_string(),
+            },
+            thread_id: self.id_text(),
+            turn_id: turn_id.to_owned(),
+            will_retry: false,
+        });
+    }
+
+    fn begin_turn(&mut self, turn_id: Arc<str>, params: Box<TurnStartParams>, ctx: &mut actix::Context<Self>) {
+        self.stop_idling(ctx);
+        let now = SystemTime::now();
+        let started_at = unix_seconds(now);
+        let change = self.status.turn_began();
+        self.announce_status(change);
+        self.publish(&TurnStartedNotification {
+            thread_id: self.id_text(),
+            turn: Turn {
+                completed_at: None,
+                duration_ms: None,
+                error: None,
+                id: turn_id.to_string(),
+                items: Vec::new(),
+                items_view: TurnItemsView::NotLoaded,
+                started_at: Some(started_at),
+                status: TurnStatus::InProgress,
+            },
+        });
+        let events = self.events(ctx);
+        let cancel = CancellationToken::new();
+        let pending = PendingInputs::default();
+        let host = TurnHost::new(
+            self.id,
+            turn_id.clone(),
+            cancel.clone(),
+            pending.clone(),
+            events.clone(),
+        );
+        let work = (self.surroundings.run_turn)(TurnJob {
+            host,
+            services: Arc::clone(&self.turn_services),
+            settings: Arc::new(self.settings.clone()),
+            conversation: self.conversation.take().unwrap_or_default(),
+            input: params.input,
+            output_schema: params
+                .output_schema
+                .and_then(|schema| serde_json::value::to_raw_value(&schema).ok())
+                .map(Arc::from),
+            client_metadata: params.responsesapi_client_metadata.unwrap_or_default(),
+            started_at: now,
+        });
+        let id = turn_id.clone();
+        let thread_id = self.id;
+        let task = tokio::task::spawn_local(async move {
+            if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+                tracing::error!(thread.id = %thread_id, turn.id = %id, "turn.panicked: the turn ends as failed");
+                metrics::counter!("greenroom_panics_total", "where" => "turn").increment(1);
+                let _ = events.send(TurnEvent::Broken(id)).await;
+            }
+        });
+        self.turn = Some(ActiveTurn {
+            id: turn_id,
+            cancel,
+            pending,
+            started_at,
+            started: Instant::now(),
+            task: task.abort_handle(),
+            deadline: None,
+            _counted: self.surroundings.turns.begin(),
+        });
+    }
+
+    /// Adds input to the running turn.
+    pub(super) fn steer(&mut self, expected: &str, input: Vec<UserInput>) -> Result<Arc<str>, ThreadError> {
+        let turn = self.turn.as_ref().ok_or(ThreadError::NothingToSteer)?;
+        if *turn.id != *expected {
+            return Err(ThreadError::OtherTurn {
+                expected: expected.to_owned(),
+                found: turn.id.to_string(),
+                quoted: true,
+            });
+        }
+        if input.is_empty() {
+            return Err(ThreadError::EmptyInput);
+        }
+        turn.push(PendingInput { input, turn_id: None });
+        Ok(turn.id.clone())
+    }
+
+    /// Whether `expected` is the running turn; an empty id means any.
+    pub(super) fn check_interrupt(&self, expected: &str) -> Result<Arc<str>, ThreadError> {
+        let turn = self.turn.as_ref().ok_or(ThreadError::NothingToInterrupt)?;
+        if !expected.is_empty() && *turn.id != *expected {
+            return Err(ThreadError::OtherTurn {
+                expected: expected.to_owned(),
+                found: turn.id.to_string(),
+                quoted: false,
+            });
+        }
+        Ok(turn.id.clone())
+    }
+
+    /// The response of `turn/interrupt` is out: the turn is told to end, and made to if it does not.
+    pub(super) fn interrupt(&mut self, turn_id: &str, ctx: &mut actix::Context<Self>) {
+        let Some(turn) = self.turn.as_mut().filter(|turn| *turn.id == *turn_id) else {
+            return;
+        };
+        turn.cancel.cancel();
+        drop(turn.leftover());
+        if turn.deadline.is_none() {
+            turn.deadline = Some(ctx.run_later(INTERRUPT_GRACE, |act, ctx| {
+                if let Some(turn) = &act.turn {
+                    tracing::warn!(thread.id = %act.id, turn.id = %turn.id, "turn.aborted: it did not end when interrupted");
+                    turn.task.abort();
+                    let turn = turn.ended(TurnStatus::Interrupted, None);
+                    act.finish_turn(turn, None, ctx);
+                }
+            }));
+        }
+        self.release_waiting_turn();
+    }
+
+    /// Publishes what the turn tells, in order.
+    pub(super) fn turn_event(&mut self, event: TurnEvent, ctx: &mut actix::Context<Self>) {
+        match event {
+            TurnEvent::Publish(Audience::Subscribers, notification) => self.subscribers.publish(&notification),
+            TurnEvent::Publish(Audience::Everyone, notification) => self.surroundings.clients.broadcast(&notification),
+            TurnEvent::Ask {
+                method,
+                params,
+                flag,
+                announce,
+                reply,
+            } => {
+                let question = Question {
+                    method,
+                    params,
+                    flag,
+                    announce,
+                    reply,
+                };
+                self.ask(question, ctx);
+            }
+            TurnEvent::Usage(usage) => {
+                if let Some(turn) = &self.turn {
+                    self.usage = Some(LastUsage {
+                        turn_id: turn.id.clone(),
+                        usage,
+                    });
+                }
+            }
+            TurnEvent::Finished(TurnEnd { turn, conversation }) => self.finish_turn(turn, Some(conversation), ctx),
+            TurnEvent::Broken(id) => self.end_broken_turn(&id, ctx),
+        }
+    }
+
+    fn end_broken_turn(&mut self, id: &str, ctx: &mut actix::Context<Self>) {
+        let Some(turn) = self.turn.as_ref().filter(|turn| *turn.id == *id) else {
+            return;
+        };
+        let error = TurnError {
+            additional_details: None,
+            codex_error_info: Some(CodexErrorInfo::InternalServerError),
+            message: "the turn ended because of an internal fault; the thread can go on".into(),
+        };
+        let turn = turn.ended(TurnStatus::Failed, Some(error));
+        self.finish_turn(turn, None, ctx);
+    }
+
+    /// Tells everybody how the turn ended. Without its conversation the next turn takes it from the rollout.
+    fn finish_turn(&mut self, end: Turn, conversation: Option<Conversation>, ctx: &mut actix::Context<Self>) {
+        let Some(turn) = self.turn.take_if(|turn| *turn.id == *end.id) else {
+            return;
+        };
+        self.conversation = conversation;
+        if let Some(deadline) = turn.deadline {
+            ctx.cancel_future(deadline);
+        }
+        let failed = end.status == TurnStatus::Failed;
+        let change = self.status.turn_ended(failed);
+        self.announce_status(change);
+        if let Some(error) = end.error.clone().filter(|_| failed) {
+            self.publish(&ErrorNotification {
+                error,
+                thread_id: self.id_text(),
+                turn_id: turn.id.to_string(),
+                will_retry: false,
+            });
+        }
+        let interrupted = end.status == TurnStatus::Interrupted;
+        self.publish(&TurnCompletedNotification {
+            thread_id: self.id_text(),
+            turn: end,
+        });
+        self.cancel_requests();
+        let leftover = turn.leftover();
+        drop(turn);
+        if self.closing() {
+            return self.stop(ctx);
+        }
+        if !interrupted {
+            self.go_on_with(leftover, ctx);
+        }
+        self.start_idling(ctx);
+    }
+
+    /// Input that came too late for the turn it was meant for starts the next one.
+    fn go_on_with(&mut self, mut leftover: VecDeque<PendingInput>, ctx: &mut actix::Context<Self>) {
+        let Some(first) = leftover.pop_front() else { return };
+        let turn_id = first.turn_id.unwrap_or_else(|| uuid::Uuid::now_v7().to_string().into());
+        let params = TurnStartParams {
+            input: first.input,
+            thread_id: self.id_text(),
+            ..TurnStartParams::default()
+        };
+        self.begin_turn(turn_id, Box::new(params), ctx);
+        if let Some(turn) = &self.turn {
+            leftover.into_iter().for_each(|input| turn.push(input));
+        }
+    }
+}
+
+fn unix_seconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

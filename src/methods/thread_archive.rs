@@ -1,0 +1,87 @@
+//! thread/archive and thread/unarchive: a thread's rollout moves to the archive and back.
+//!
+//! A loaded thread is ended first, its turn interrupted, so nobody writes into a file that moves. What clients see of
+//! that comes before the response, `thread/archived` and `thread/unarchived` after it.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::engine::thread_ref::{ThreadCommand, ThreadRef};
+use crate::methods::thread_load::store_error;
+use crate::methods::thread_lookup::{no_rollout, parse, refused};
+use crate::protocol::methods::Notification;
+use crate::protocol::*;
+use crate::rpc::context::RequestContext;
+use crate::rpc::{EncodedNotification, RpcError};
+use crate::store::{Scope, StoreError, ThreadStore};
+
+/// `thread/archive`.
+pub async fn archive(cx: RequestContext, params: ThreadArchiveParams) -> Result<ThreadArchiveResponse, RpcError> {
+    let id = parse(&params.thread_id)?;
+    let store = &cx.services.store;
+    let missing = |error| match error {
+        StoreError::NotFound(_) => no_rollout(id),
+        other => store_error(other),
+    };
+    let stored = store.read(id, Scope::Active).await.map_err(missing)?;
+    if stored.archived {
+        return Err(no_rollout(id));
+    }
+    if let Some(thread) = cx.services.threads.get(&id) {
+        let view = thread.ask(ThreadCommand::View).await.map_err(refused)?;
+        if !view.materialised {
+            return Err(no_rollout(id));
+        }
+        unload(&thread).await;
+    }
+    store.archive(id).await.map_err(missing)?;
+    tell_everyone(
+        &cx,
+        ThreadArchivedNotification {
+            thread_id: id.to_string(),
+        },
+    );
+    Ok(ThreadArchiveResponse {})
+}
+
+/// `thread/unarchive`.
+pub async fn unarchive(
+    cx: RequestContext,
+    params: ThreadUnarchiveParams,
+) -> Result<ThreadUnarchiveResponse, RpcError> {
+    let id = parse(&params.thread_id)?;
+    let store = &cx.services.store;
+    store.unarchive(id).await.map_err(|error| match error {
+        StoreError::NotFound(_) => {
+            RpcError::invalid_request(format!("no archived rollout found for thread id {id}"))
+        }
+        other => store_error(other),
+    })?;
+    let stored = store.read(id, Scope::Active).await.map_err(store_error)?;
+    let loaded = cx.services.threads.get(&id);
+    let status = loaded.map_or(ThreadStatus::NotLoaded, |thread| thread.face().status());
+    tell_everyone(
+        &cx,
+        ThreadUnarchivedNotification {
+            thread_id: id.to_string(),
+        },
+    );
+    Ok(ThreadUnarchiveResponse {
+        thread: stored.to_thread(status, Vec::new()),
+    })
+}
+
+/// Ends a loaded thread and waits until nothing of it runs.
+async fn unload(thread: &ThreadRef) {
+    let (reply, ended) = oneshot::channel();
+    let close = ThreadCommand::Close { announce: false, reply };
+    if thread.deliver(close).await.is_ok() {
+        let _ = ended.await;
+    }
+}
+
+fn tell_everyone<N: Notification + Send + 'static>(cx: &RequestContext, payload: N) {
+    let clients = Arc::clone(&cx.services.clients);
+    cx.after(move || clients.broadcast(&EncodedNotification::new(&payload)));
+}

@@ -1,0 +1,54 @@
+//! From the thread id of a request to the thread, with the errors that clients know.
+//!
+//! An id that is no UUID, one that names no loaded thread, and one that names no stored thread are told apart, and each
+//! method has its own words for the latter two.
+
+use serde_json::json;
+
+use crate::engine::thread_ref::{ThreadError, ThreadRef};
+use crate::protocol::{CodexErrorInfo, ThreadId};
+use crate::rpc::RpcError;
+use crate::rpc::context::RequestContext;
+
+/// Reads a thread id.
+pub(crate) fn parse(id: &str) -> Result<ThreadId, RpcError> {
+    ThreadId::parse(id).map_err(|error| RpcError::invalid_request(format!("invalid thread id: {error}")))
+}
+
+/// The loaded thread with this id; methods that need one loaded say `thread not found`.
+pub(crate) fn loaded(cx: &RequestContext, id: &str) -> Result<ThreadRef, RpcError> {
+    let id = parse(id)?;
+    cx.services.threads.get(&id).ok_or_else(|| not_found(id))
+}
+
+/// The error of methods that work on threads.
+pub(crate) fn not_found(id: ThreadId) -> RpcError {
+    RpcError::invalid_request(format!("thread not found: {id}"))
+}
+
+/// The error of methods that read threads.
+pub(crate) fn not_loaded(id: ThreadId) -> RpcError {
+    RpcError::invalid_request(format!("thread not loaded: {id}"))
+}
+
+/// The error of methods that need the thread's file.
+pub(crate) fn no_rollout(id: ThreadId) -> RpcError {
+    RpcError::invalid_request(format!("no rollout found for thread id {id}"))
+}
+
+/// The answer for a command that a thread did not take or refused.
+pub(crate) fn refused(error: ThreadError) -> RpcError {
+    match &error {
+        ThreadError::Overloaded => RpcError::overloaded(),
+        ThreadError::NotSteerable(kind) => {
+            let info = CodexErrorInfo::ActiveTurnNotSteerable { turn_kind: *kind };
+            let message = error.to_string();
+            RpcError::invalid_request(message.clone()).with_data(json!({
+                "message": message,
+                "codexErrorInfo": info,
+                "additionalDetails": null,
+            }))
+        }
+        _ => RpcError::invalid_request(error.to_string()),
+    }
+}

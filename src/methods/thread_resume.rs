@@ -1,0 +1,267 @@
+//! thread/resume: takes up a stored thread, joins a loaded one, or starts one from a given history.
+//!
+//! `history` wins over `path`, `path` over `threadId`. Order for a thread that was not loaded: its status to everyone,
+//! the response, its token usage to the requester. For a loaded one: the response, the token usage, then the requests
+//! that wait for an answer, under their old ids; overrides count for nothing then.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::config::ThreadOverrides;
+use crate::engine::settings::TurnSettings;
+use crate::engine::thread_ref::{LastUsage, ThreadCommand, ThreadRef};
+use crate::methods::thread_load::{self, Origin, read_error};
+use crate::methods::thread_lookup::{no_rollout, parse, refused};
+use crate::methods::thread_setup::{self, Wishes, shown_reviewer, shown_tier};
+use crate::methods::thread_start::notice_extended_history;
+use crate::protocol::*;
+use crate::rpc::context::RequestContext;
+use crate::rpc::{EncodedNotification, RpcError};
+use crate::store::{ResumedThread, StoreError, ThreadStore};
+
+/// `thread/resume`.
+pub async fn resume(cx: RequestContext, mut params: ThreadResumeParams) -> Result<ThreadResumeResponse, RpcError> {
+    notice_extended_history(&cx, params.persist_extended_history);
+    if params.permissions.is_some() && params.sandbox.is_some() {
+        let message = "`permissions` cannot be combined with `sandbox`";
+        return Err(RpcError::invalid_request(message));
+    }
+    if let Some(items) = params.history.take() {
+        return from_history(&cx, params, items).await;
+    }
+    if let Some(path) = params.path.take() {
+        let path = canonical(cx.services.config.server_cwd(), &path).await?;
+        // Read without a recorder first: a loaded thread has one already.
+        let stored = cx.services.store.history_path(&path).await.map_err(read_error)?.thread;
+        if let Some(thread) = cx.services.threads.get(&stored.id) {
+            return join(&cx, &params, &thread, Some(&path)).await;
+        }
+        let resumed = cx.services.store.resume_path(&path).await.map_err(read_error)?;
+        return load(&cx, params, resumed).await;
+    }
+    let id = parse(&params.thread_id)?;
+    if let Some(thread) = cx.services.threads.get(&id) {
+        return join(&cx, &params, &thread, None).await;
+    }
+    let resumed = cx.services.store.resume(id).await.map_err(|error| missing(error, id))?;
+    load(&cx, params, resumed).await
+}
+
+fn missing(error: StoreError, id: ThreadId) -> RpcError {
+    match error {
+        StoreError::NotFound(_) => no_rollout(id),
+        other => read_error(other),
+    }
+}
+
+/// The path without links; a relative one starts at the server's folder.
+async fn canonical(base: &Path, path: &str) -> Result<PathBuf, RpcError> {
+    let path = base.join(path);
+    let shown = path.display().to_string();
+    tokio::task::spawn_blocking(move || std::fs::canonicalize(path))
+        .await
+        .map_err(|_| RpcError::internal("the rollout path could not be resolved"))?
+        .map_err(|error| RpcError::invalid_request(format!("failed to resolve rollout path `{shown}`: {error}")))
+}
+
+/// Starts a thread whose conversation the client brings.
+async fn from_history(
+    cx: &RequestContext,
+    params: ThreadResumeParams,
+    items: Vec<ResponseItem>,
+) -> Result<ThreadResumeResponse, RpcError> {
+    if let Ok(id) = ThreadId::parse(&params.thread_id)
+        && cx.services.threads.get(&id).is_some()
+    {
+        return Err(RpcError::invalid_request(format!(
+            "cannot resume thread {id} with history while it is already running"
+        )));
+    }
+    if items.is_empty() {
+        return Err(RpcError::invalid_request("history must not be empty"));
+    }
+    let mut wishes = wishes(params);
+    wishes.check()?;
+    let prepared = thread_setup::prepare(cx, wishes).await?;
+    let settings = prepared.settings.clone();
+    let sources = prepared.instruction_sources.clone();
+    let thread = thread_load::new_thread(cx, prepared, Origin::default(), &items).await?;
+    broadcast_idle(cx, thread.id.clone());
+    Ok(response(settings, sources, thread))
+}
+
+/// Joins a thread that is loaded.
+async fn join(
+    cx: &RequestContext,
+    params: &ThreadResumeParams,
+    thread: &ThreadRef,
+    requested: Option<&Path>,
+) -> Result<ThreadResumeResponse, RpcError> {
+    let id = thread.id();
+    let view = thread.ask(ThreadCommand::View).await.map_err(refused)?;
+    if !view.materialised {
+        return Err(no_rollout(id));
+    }
+    let active = view.thread.path.unwrap_or_default();
+    if let Some(requested) = requested
+        && !same_file(requested, &active).await
+    {
+        return Err(RpcError::invalid_request(format!(
+            "cannot resume running thread {id} with stale path: requested `{}`, active `{}`",
+            requested.display(),
+            active.display()
+        )));
+    }
+    let (go, wait) = oneshot::channel();
+    let client = cx.client.clone();
+    let view = thread
+        .ask(|reply| ThreadCommand::Join { client, go: wait, reply })
+        .await
+        .and_then(|answer| answer)
+        .map_err(refused)?;
+    let mut shown = view.shown();
+    if !params.exclude_turns {
+        let live = view.active_turn.as_deref();
+        let history = cx.services.store.history(id, live).await.map_err(|error| missing(error, id))?;
+        shown.turns = history.turns;
+        tell_usage(cx, id, view.usage.clone());
+    }
+    cx.after(move || {
+        let _ = go.send(());
+    });
+    let sources = view.instruction_sources.to_vec();
+    Ok(response(view.settings, sources, shown))
+}
+
+async fn same_file(requested: &Path, active: &Path) -> bool {
+    let active = active.to_path_buf();
+    let resolved = tokio::task::spawn_blocking(move || std::fs::canonicalize(&active).unwrap_or(active)).await;
+    resolved.is_ok_and(|active| active == requested)
+}
+
+/// Loads a stored thread.
+async fn load(
+    cx: &RequestContext,
+    params: ThreadResumeParams,
+    resumed: ResumedThread,
+) -> Result<ThreadResumeResponse, RpcError> {
+    let exclude_turns = params.exclude_turns;
+    let keeps_model = keeps_model(&params);
+    let mut wishes = wishes(params);
+    wishes.check()?;
+    let stored = &resumed.history.thread;
+    wishes.overrides.cwd.get_or_insert_with(|| stored.cwd.clone());
+    if wishes.overrides.model_provider.is_none() && !stored.model_provider.is_empty() {
+        wishes.overrides.model_provider = Some(stored.model_provider.clone());
+    }
+    if keeps_model {
+        wishes.overrides.model = stored.model.clone().or(wishes.overrides.model);
+    }
+    let mut prepared = thread_setup::prepare(cx, wishes).await?;
+    if keeps_model && stored.model.is_some() {
+        prepared.settings.effort = stored.reasoning_effort;
+    }
+    let settings = prepared.settings.clone();
+    let sources = prepared.instruction_sources.clone();
+    let id = stored.id;
+    let mut shown = stored.to_thread(ThreadStatus::Idle, Vec::new());
+    let recorded_model = stored.model.clone();
+    let mut history = resumed.history;
+    let turns = std::mem::take(&mut history.turns);
+    let usage = history.usage.as_ref().map(|(turn_id, usage)| LastUsage {
+        turn_id: turn_id.as_str().into(),
+        usage: Box::new(usage.clone()),
+    });
+    thread_load::stored_thread(cx, prepared, resumed.recorder, history).await?;
+    if let Some(recorded) = recorded_model.filter(|model| **model != *settings.model) {
+        cx.client.notify_one(&WarningNotification {
+            message: other_model(&recorded, &settings.model),
+            thread_id: Some(id.to_string()),
+        });
+    }
+    broadcast_idle(cx, id.to_string());
+    if !exclude_turns {
+        shown.turns = turns;
+        tell_usage(cx, id, usage);
+    }
+    Ok(response(settings, sources, shown))
+}
+
+fn other_model(recorded: &str, now: &str) -> String {
+    format!("This thread was recorded with model `{recorded}` and goes on with `{now}`; answers may be worse for it.")
+}
+
+/// The recorded model and effort count unless the client says anything about either.
+fn keeps_model(params: &ThreadResumeParams) -> bool {
+    let config_says = |key: &str| params.config.as_ref().is_some_and(|config| config.contains_key(key));
+    params.model.is_none()
+        && params.model_provider.is_none()
+        && !config_says("model")
+        && !config_says("model_provider")
+        && !config_says("model_reasoning_effort")
+}
+
+fn wishes(params: ThreadResumeParams) -> Wishes {
+    Wishes {
+        trust: params.cwd.is_some(),
+        overrides: ThreadOverrides {
+            cwd: params.cwd.map(Into::into),
+            model: params.model,
+            model_provider: params.model_provider,
+            approval_policy: params.approval_policy,
+            approvals_reviewer: params.approvals_reviewer,
+            sandbox: params.sandbox,
+            service_tier: params.service_tier,
+            base_instructions: params.base_instructions,
+            developer_instructions: params.developer_instructions,
+            personality: params.personality,
+            config: params.config.unwrap_or_default(),
+        },
+        profile: params.permissions,
+        roots: params.runtime_workspace_roots,
+    }
+}
+
+fn broadcast_idle(cx: &RequestContext, thread_id: String) {
+    let idle = ThreadStatusChangedNotification {
+        status: ThreadStatus::Idle,
+        thread_id,
+    };
+    cx.services.clients.broadcast(&EncodedNotification::new(&idle));
+}
+
+/// Tells the requester, after its response, what the thread has used so far.
+fn tell_usage(cx: &RequestContext, id: ThreadId, usage: Option<LastUsage>) {
+    let Some(last) = usage else { return };
+    let client = cx.client.clone();
+    cx.after(move || {
+        client.notify_one(&ThreadTokenUsageUpdatedNotification {
+            thread_id: id.to_string(),
+            token_usage: *last.usage,
+            turn_id: last.turn_id.to_string(),
+        });
+    });
+}
+
+fn response(
+    settings: TurnSettings,
+    instruction_sources: Vec<AbsolutePathBuf>,
+    thread: Thread,
+) -> ThreadResumeResponse {
+    ThreadResumeResponse {
+        active_permission_profile: settings.permission_profile,
+        approval_policy: settings.approval_policy,
+        approvals_reviewer: shown_reviewer(settings.approvals_reviewer),
+        cwd: settings.cwd,
+        instruction_sources,
+        model: settings.model.to_string(),
+        model_provider: settings.model_provider.to_string(),
+        reasoning_effort: settings.effort,
+        runtime_workspace_roots: settings.workspace_roots,
+        sandbox: settings.sandbox,
+        service_tier: settings.service_tier.as_deref().map(shown_tier),
+        thread,
+    }
+}

@@ -1,0 +1,152 @@
+//! What starting and resuming a thread have in common: the resolved configuration, the settings of its first turn, and
+//! the answer that shows them.
+//!
+//! Everything that touches files (configuration layers, AGENTS.md, git) is done in one visit to the blocking pool.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::{ConfigError, ConfigLoader, ResolvedConfig, ThreadOverrides};
+use crate::engine::settings::TurnSettings;
+use crate::methods::{git_state, thread_permissions};
+use crate::protocol::*;
+use crate::rpc::RpcError;
+use crate::rpc::context::RequestContext;
+use crate::store::GitMeta;
+
+/// What a request wants beside the configuration's overrides.
+#[derive(Debug, Default)]
+pub(crate) struct Wishes {
+    /// What the configuration is to be overridden with.
+    pub(crate) overrides: ThreadOverrides,
+    /// A named permission profile, in place of a sandbox mode.
+    pub(crate) profile: Option<String>,
+    /// The roots of the workspace; relative ones start at the working folder.
+    pub(crate) roots: Option<Vec<String>>,
+    /// The user named the folder: with a sandbox that writes, that is a decision to trust it.
+    pub(crate) trust: bool,
+}
+
+/// A thread's settings before it is loaded.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) config: Arc<ResolvedConfig>,
+    pub(crate) settings: TurnSettings,
+    /// The AGENTS.md files that apply, as the client is told.
+    pub(crate) instruction_sources: Vec<AbsolutePathBuf>,
+    pub(crate) git: Option<GitMeta>,
+}
+
+impl Wishes {
+    /// Checks what cannot be wished for together, and takes over the profile's sandbox mode.
+    pub(crate) fn check(&mut self) -> Result<(), RpcError> {
+        let Some(profile) = &self.profile else { return Ok(()) };
+        if self.overrides.sandbox.is_some() {
+            return Err(RpcError::invalid_request(
+                "`permissions` cannot be combined with `sandbox`",
+            ));
+        }
+        self.overrides.sandbox = Some(thread_permissions::mode_of(profile)?);
+        Ok(())
+    }
+}
+
+/// Resolves the configuration for a thread.
+pub(crate) async fn prepare(cx: &RequestContext, wishes: Wishes) -> Result<Prepared, RpcError> {
+    let loader = Arc::clone(&cx.services.config);
+    tokio::task::spawn_blocking(move || resolve(&loader, wishes))
+        .await
+        .map_err(|_| RpcError::internal("the configuration could not be loaded"))?
+        .map_err(|error| RpcError::invalid_request(format!("failed to load configuration: {error}")))
+}
+
+fn resolve(loader: &ConfigLoader, wishes: Wishes) -> Result<Prepared, ConfigError> {
+    let mut config = loader.resolve(&wishes.overrides)?;
+    let writes = matches!(
+        config.sandbox,
+        SandboxPolicy::WorkspaceWrite { .. } | SandboxPolicy::DangerFullAccess
+    );
+    if wishes.trust && writes && config.trust.is_none() {
+        match loader.trust_project(&config) {
+            Ok(()) => config = loader.resolve(&wishes.overrides)?,
+            // The decision only spares a question next time: the thread starts all the same.
+            Err(error) => tracing::warn!(%error, "project.untrusted: the decision could not be written"),
+        }
+    }
+    let cwd = AbsolutePathBuf::rooted(&normal(&config.cwd));
+    let workspace_roots = match &wishes.roots {
+        Some(roots) => workspace_roots(&cwd, roots),
+        None => vec![cwd.clone()],
+    };
+    let model = config.model.clone().unwrap_or_else(|| default_model(&config));
+    let settings = TurnSettings {
+        model: model.into(),
+        model_provider: config.model_provider.as_str().into(),
+        workspace_roots,
+        approval_policy: config.approval_policy.clone(),
+        approvals_reviewer: config.approvals_reviewer,
+        sandbox: config.sandbox.clone(),
+        permission_profile: wishes.profile.as_deref().map(thread_permissions::active),
+        effort: config.reasoning_effort,
+        summary: config.reasoning_summary,
+        service_tier: config.service_tier.as_deref().map(Arc::from),
+        personality: config.personality,
+        mode: ModeKind::Default,
+        mode_instructions: None,
+        developer_instructions: config.developer_instructions.as_deref().map(Arc::from),
+        cwd,
+    };
+    Ok(Prepared {
+        instruction_sources: Vec::new(),
+        git: git_state::read(settings.cwd.as_path()),
+        config: Arc::new(config),
+        settings,
+    })
+}
+
+fn default_model(_config: &ResolvedConfig) -> String {
+    String::new()
+}
+
+/// Roots as a request names them: absolute, each once.
+pub(crate) fn workspace_roots(cwd: &AbsolutePathBuf, roots: &[String]) -> Vec<AbsolutePathBuf> {
+    let mut all: Vec<AbsolutePathBuf> = Vec::with_capacity(roots.len());
+    for root in roots {
+        let root = AbsolutePathBuf::rooted(&normal(&cwd.as_path().join(root)));
+        if !all.contains(&root) {
+            all.push(root);
+        }
+    }
+    all
+}
+
+/// Takes `.` and `..` out of a path without asking the file system.
+pub(crate) fn normal(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir => {
+                clean.pop();
+            }
+            other => clean.push(other),
+        }
+    }
+    clean
+}
+
+/// The name clients are shown for who reviews approvals.
+pub(crate) fn shown_reviewer(reviewer: ApprovalsReviewer) -> ApprovalsReviewer {
+    match reviewer {
+        ApprovalsReviewer::AutoReview => ApprovalsReviewer::GuardianSubagent,
+        other => other,
+    }
+}
+
+/// The name clients are shown for a service tier.
+pub(crate) fn shown_tier(tier: &str) -> String {
+    match tier {
+        "fast" => "priority".to_owned(),
+        other => other.to_owned(),
+    }
+}

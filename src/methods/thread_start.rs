@@ -1,0 +1,95 @@
+//! thread/start: a new thread, loaded and subscribed, with nothing on disk yet.
+//!
+//! The rollout is made with the first user message; until then the thread exists in memory alone. Order for the client:
+//! a deprecation notice if one is due, the response, `thread/started` to everyone.
+
+use std::sync::Arc;
+
+use crate::config::ThreadOverrides;
+use crate::methods::thread_load::{self, Origin};
+use crate::methods::thread_setup::{self, Wishes, shown_reviewer, shown_tier};
+use crate::methods::dynamic_tools;
+use crate::protocol::*;
+use crate::rpc::context::RequestContext;
+use crate::rpc::{EncodedNotification, RpcError};
+
+/// `thread/start`.
+pub async fn start(cx: RequestContext, params: ThreadStartParams) -> Result<ThreadStartResponse, RpcError> {
+    notice_extended_history(&cx, params.persist_extended_history);
+    let tools = params.dynamic_tools.unwrap_or_default();
+    dynamic_tools::check(&tools)?;
+    known_environments(params.environments.as_deref())?;
+    let mut wishes = Wishes {
+        trust: params.cwd.is_some(),
+        overrides: ThreadOverrides {
+            cwd: params.cwd.map(Into::into),
+            model: params.model,
+            model_provider: params.model_provider,
+            approval_policy: params.approval_policy,
+            approvals_reviewer: params.approvals_reviewer,
+            sandbox: params.sandbox,
+            service_tier: params.service_tier,
+            base_instructions: params.base_instructions,
+            developer_instructions: params.developer_instructions,
+            personality: params.personality,
+            config: params.config.unwrap_or_default(),
+        },
+        profile: params.permissions,
+        roots: params.runtime_workspace_roots,
+    };
+    wishes.check()?;
+    let prepared = thread_setup::prepare(&cx, wishes).await?;
+    let settings = prepared.settings.clone();
+    let instruction_sources = prepared.instruction_sources.clone();
+    let origin = Origin {
+        ephemeral: params.ephemeral.unwrap_or(false),
+        thread_source: params.thread_source,
+        dynamic_tools: tools,
+        raw_events: params.experimental_raw_events,
+    };
+    let mut thread = thread_load::new_thread(&cx, prepared, origin, Vec::new()).await?;
+    // What a new thread is told about git it reads from its rollout, which does not exist yet.
+    thread.git_info = None;
+    let started = ThreadStartedNotification { thread: thread.clone() };
+    let clients = Arc::clone(&cx.services.clients);
+    cx.after(move || clients.broadcast(&EncodedNotification::new(&started)));
+    Ok(ThreadStartResponse {
+        active_permission_profile: settings.permission_profile,
+        approval_policy: settings.approval_policy,
+        approvals_reviewer: shown_reviewer(settings.approvals_reviewer),
+        cwd: settings.cwd,
+        instruction_sources,
+        model: settings.model.to_string(),
+        model_provider: settings.model_provider.to_string(),
+        reasoning_effort: settings.effort,
+        runtime_workspace_roots: settings.workspace_roots,
+        sandbox: settings.sandbox,
+        service_tier: settings.service_tier.as_deref().map(shown_tier),
+        thread,
+    })
+}
+
+/// Tells the client that a switch it uses does nothing.
+pub(crate) fn notice_extended_history(cx: &RequestContext, used: bool) {
+    if used {
+        cx.client.notify_one(&DeprecationNoticeNotification {
+            details: Some("Remove this parameter. App-server always uses limited history persistence.".into()),
+            summary: "persistExtendedHistory is deprecated and ignored".into(),
+        });
+    }
+}
+
+/// Refuses environments that this server does not have: the only one is this machine.
+pub(crate) fn known_environments(environments: Option<&[TurnEnvironmentParams]>) -> Result<(), RpcError> {
+    let unknown = environments
+        .unwrap_or_default()
+        .iter()
+        .find(|environment| environment.environment_id != "local");
+    match unknown {
+        Some(unknown) => Err(RpcError::invalid_request(format!(
+            "unknown turn environment id `{}`",
+            unknown.environment_id
+        ))),
+        None => Ok(()),
+    }
+}
