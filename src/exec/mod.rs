@@ -1,1 +1,9 @@
-//! Running commands: sessions, terminals, output caps, and what may run without asking.
+//! Running commands.
+pub mod bash;
+pub mod decision;
+pub mod output;
+pub mod policy;
+pub mod safety;
+pub mod shell;
+pub mod truncate;
+pub mod utf8;
