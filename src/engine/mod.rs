@@ -2,6 +2,7 @@
 
 pub mod context;
 pub mod history;
+pub mod diff;
 pub mod host;
 pub mod scope;
 pub mod settings;

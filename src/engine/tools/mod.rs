@@ -4,6 +4,8 @@
 //! one call. Running never fails the turn: whatever goes wrong is text for the model. Tools publish their own items
 //! through `cx.turn.host` and record lines through `cx.turn.recorder`; the turn loop records calls and their outputs.
 
+pub mod apply_patch;
+
 use std::sync::Arc;
 use std::time::Duration;
 
