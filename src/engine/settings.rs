@@ -165,6 +165,11 @@ impl TurnSettings {
         TurnContext {
             turn_id: Some(turn_id.to_owned()),
             cwd: self.cwd.clone(),
+            workspace_roots: if self.workspace_roots == [self.cwd.clone()] {
+                Vec::new()
+            } else {
+                self.workspace_roots.clone()
+            },
             current_date: Some(clock.date.clone()),
             timezone: Some(clock.timezone.clone()),
             approval_policy: self.approval_policy.clone(),
@@ -182,10 +187,8 @@ impl TurnSettings {
 
     /// Takes over what a stored `turn_context` says (resume, fork): the settings are then as after that turn.
     pub fn restore(&mut self, stored: &TurnContext) {
-        if self.cwd != stored.cwd {
-            self.workspace_roots = vec![stored.cwd.clone()];
-            self.cwd = stored.cwd.clone();
-        }
+        self.cwd = stored.cwd.clone();
+        self.workspace_roots = stored.roots();
         self.approval_policy = stored.approval_policy.clone();
         self.sandbox = (&stored.sandbox_policy).into();
         self.restore_model(stored);
@@ -244,6 +247,9 @@ pub struct TurnContext {
     pub turn_id: Option<String>,
     /// See [`TurnSettings::cwd`].
     pub cwd: AbsolutePathBuf,
+    /// See [`TurnSettings::workspace_roots`]; empty when it is the cwd alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workspace_roots: Vec<AbsolutePathBuf>,
     /// The date the model was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_date: Option<String>,
@@ -277,6 +283,16 @@ pub struct TurnContext {
     /// How much of a tool's output the model got.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub truncation_policy: Option<Truncation>,
+}
+
+impl TurnContext {
+    /// The roots of the workspace.
+    pub fn roots(&self) -> Vec<AbsolutePathBuf> {
+        if self.workspace_roots.is_empty() {
+            return vec![self.cwd.clone()];
+        }
+        self.workspace_roots.clone()
+    }
 }
 
 fn auto() -> ReasoningSummary {
@@ -369,4 +385,4 @@ impl From<&StoredSandbox> for SandboxPolicy {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,0 +1,139 @@
+//! What the model has to be told before a turn: everything the first time, afterwards what has changed.
+
+use std::path::Path;
+
+use crate::engine::settings::{TurnContext, TurnSettings, WallClock};
+use crate::model::InputItem;
+use crate::model::catalog::ModelInfo;
+
+use super::permissions::{self, Permissions};
+use super::{ProjectDocs, environment, instructions, message, personality};
+
+/// Everything the context of a turn is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation<'a> {
+    /// The settings of the turn.
+    pub settings: &'a TurnSettings,
+    /// The date and zone of the turn.
+    pub clock: &'a WallClock,
+    /// The model of the turn.
+    pub model: &'a ModelInfo,
+    /// The name of the user's shell (`bash`).
+    pub shell: &'a str,
+    /// AGENTS.md, read when the thread was made.
+    pub project_docs: &'a ProjectDocs,
+    /// Command prefixes that the rules allow.
+    pub approved_prefixes: &'a [Vec<String>],
+    /// Further developer sections of the first turn, tags included (skills, plugins, memories), in order.
+    pub sections: &'a [String],
+    /// Whether permissions are told (`include_permissions_instructions`).
+    pub tell_permissions: bool,
+    /// Whether the environment is told (`include_environment_context`).
+    pub tell_environment: bool,
+}
+
+impl Situation<'_> {
+    /// The messages before a thread's first user message, or its first after a compaction.
+    pub fn initial(&self) -> Vec<InputItem> {
+        let mut sections = Vec::new();
+        sections.extend(self.permissions());
+        sections.extend(
+            self.settings
+                .developer_instructions
+                .as_deref()
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned),
+        );
+        sections.extend(self.mode());
+        sections.extend_from_slice(self.sections);
+        let mut blocks = Vec::new();
+        blocks.extend(self.project_docs.block(self.cwd()));
+        blocks.extend(self.environment());
+        messages(sections, blocks)
+    }
+
+    /// The messages that a later turn adds, given what the model was told last.
+    pub fn changes(&self, told: &TurnContext) -> Vec<InputItem> {
+        let settings = self.settings;
+        let mut sections = Vec::new();
+        let switched = told.model != *settings.model;
+        if switched {
+            sections.push(self.model_switch());
+        }
+        let roots =
+            |context: &TurnContext| permissions::listed_roots(&(&context.sandbox_policy).into(), &context.roots());
+        let now = settings.to_turn_context("", self.clock, None);
+        if told.approval_policy != now.approval_policy
+            || told.sandbox_policy != now.sandbox_policy
+            || roots(told) != roots(&now)
+        {
+            sections.extend(self.permissions());
+        }
+        if told.collaboration_mode != now.collaboration_mode {
+            sections.extend(self.mode());
+        }
+        if !switched && self.model.personality && told.personality != now.personality {
+            sections.extend(settings.personality.and_then(personality::section));
+        }
+        let moved = told.cwd != now.cwd || told.current_date != now.current_date || told.timezone != now.timezone;
+        let blocks = if moved {
+            self.environment().into_iter().collect()
+        } else {
+            Vec::new()
+        };
+        messages(sections, blocks)
+    }
+
+    fn cwd(&self) -> &Path {
+        self.settings.cwd.as_path()
+    }
+
+    fn permissions(&self) -> Option<String> {
+        let settings = self.settings;
+        self.tell_permissions.then(|| {
+            permissions::section(&Permissions {
+                policy: &settings.approval_policy,
+                reviewer: settings.approvals_reviewer,
+                sandbox: &settings.sandbox,
+                workspace_roots: &settings.workspace_roots,
+                approved_prefixes: self.approved_prefixes,
+            })
+        })
+    }
+
+    fn mode(&self) -> Option<String> {
+        let text = self
+            .settings
+            .mode_instructions
+            .as_deref()
+            .filter(|text| !text.is_empty())?;
+        Some(format!("<collaboration_mode>{text}</collaboration_mode>"))
+    }
+
+    fn environment(&self) -> Option<String> {
+        self.tell_environment
+            .then(|| environment::block(self.cwd(), self.shell, self.clock))
+    }
+
+    fn model_switch(&self) -> String {
+        let instructions = instructions::base_instructions(self.model, self.settings.personality);
+        format!(
+            "<model_switch>\nYou are a different model from the one that wrote the answers so far. Carry on with the \
+             conversation under these instructions:\n\n{instructions}\n</model_switch>"
+        )
+    }
+}
+
+fn messages(sections: Vec<String>, blocks: Vec<String>) -> Vec<InputItem> {
+    let mut messages = Vec::with_capacity(2);
+    if !sections.is_empty() {
+        messages.push(message::developer(sections));
+    }
+    if !blocks.is_empty() {
+        messages.push(message::user_texts(blocks));
+    }
+    messages
+}
+
+#[cfg(test)]
+mod tests;
