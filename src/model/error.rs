@@ -53,7 +53,7 @@ pub enum ModelError {
     #[error("The selected model is at capacity. Try a different model.")]
     Overloaded,
     /// The conversation does not fit the model.
-    #[error("The conversation no longer fits the model's context window. Start a new thread or clear earlier history.")]
+    #[error("The conversation no longer fits the model's context window. Start a new thread, or compact this one.")]
     ContextWindow,
     /// The request did not get through, or the stream broke.
     #[error("stream disconnected before completion: {message}")]
@@ -104,11 +104,10 @@ impl ModelError {
         }
     }
 
-    /// The HTTP status behind it.
+    /// The HTTP status that clients are told. (Of HTTP 500 they are not: its message says enough.)
     pub fn http_status(&self) -> Option<u16> {
         match self {
             ModelError::UnexpectedStatus { status, .. } => Some(*status),
-            ModelError::ServerError => Some(500),
             ModelError::TooManyRequests { .. } | ModelError::UsageLimit { .. } => Some(429),
             _ => None,
         }

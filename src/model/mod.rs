@@ -7,12 +7,20 @@
 pub mod catalog;
 pub mod error;
 pub mod item;
+mod models;
 pub mod provider;
+pub mod rate_limits;
+pub mod rehearsal;
+pub mod responses;
 pub mod retry;
 
+pub use catalog::{ModelInfo, ModelOverrides, Truncation};
 pub use error::ModelError;
 pub use item::{OutputItem, OutputItemKind};
+pub use models::Models;
 pub use provider::{
     InputItem, ModelEvent, ModelProvider, ModelStream, Reasoning, RequestIdentity, ResponseHead, SamplingRequest,
-    TextControls, TokenUsage,
+    TextControls, TokenUsage, json_text,
 };
+pub use rehearsal::RehearsalProvider;
+pub use responses::ResponsesProvider;
