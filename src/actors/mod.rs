@@ -1,6 +1,7 @@
 //! The actors: supervisor, connection, thread, db. Each owns its state; nobody else locks it.
 
 pub mod connection;
+pub mod db;
 pub mod edge;
 pub(crate) mod gate;
 pub mod handle;

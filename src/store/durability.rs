@@ -10,19 +10,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// When `fdatasync` follows an append.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Durability {
-    /// After every append.
-    Item,
-    /// After the append that ends a turn.
-    #[default]
-    Turn,
-    /// Never: the operating system decides.
-    Os,
-}
-
 /// A file that may wait to be synced.
 #[derive(Debug)]
 pub(crate) struct SyncTarget {

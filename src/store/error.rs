@@ -41,6 +41,11 @@ impl StoreError {
         StoreError::Internal(format!("failed to read thread {}: {reason}", path.display()))
     }
 
+    /// A rollout that holds no thread.
+    pub(crate) fn empty(path: &std::path::Path) -> Self {
+        Self::read(path, format_args!("rollout at {} is empty", path.display()))
+    }
+
     /// A failed write of the rollout at `path`.
     pub(crate) fn write(path: &std::path::Path, error: &std::io::Error) -> Self {
         StoreError::Write {

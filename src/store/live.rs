@@ -4,7 +4,7 @@
 //! the turn, whether or not the index has caught up. A thread counts as *ahead* of the index from a change until the
 //! index has confirmed it; only such threads are laid over a page read from the index.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dashmap::DashMap;
@@ -26,6 +26,10 @@ struct State {
     version: u64,
     /// The last change the index has.
     indexed: u64,
+    /// A change was fetched and not written: the file has to be read.
+    lost: bool,
+    /// The recorder is gone.
+    closed: bool,
 }
 
 /// A thread being recorded.
@@ -54,6 +58,8 @@ impl LiveThread {
                 on_disk,
                 version: 0,
                 indexed: 0,
+                lost: false,
+                closed: false,
             }),
         }
     }
@@ -100,23 +106,46 @@ impl LiveThread {
         state.version += 1;
     }
 
-    /// What the index must be told, if it is behind.
-    pub(crate) fn take_change(&self) -> Option<LiveChange> {
+    /// What the index must be told, if it is behind, and whether the file has to be read for it.
+    pub(crate) fn take_change(&self) -> Option<(LiveChange, bool)> {
         let mut state = self.state();
         if state.version == state.indexed || !state.on_disk {
             return None;
         }
-        Some(LiveChange {
+        let lost = std::mem::take(&mut state.lost);
+        let change = LiveChange {
             thread: state.digest.thread().clone(),
             outline: state.outline.take_change(),
             version: state.version,
-        })
+        };
+        Some((change, lost))
+    }
+
+    /// A fetched change did not reach the index.
+    pub(crate) fn lost_change(&self) {
+        self.state().lost = true;
     }
 
     /// The index has this change.
     pub(crate) fn indexed(&self, version: u64) {
         let mut state = self.state();
         state.indexed = state.indexed.max(version);
+    }
+
+    /// The recorder is gone.
+    pub(crate) fn close(&self) {
+        self.state().closed = true;
+    }
+
+    /// Whether the recorder is gone.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state().closed
+    }
+
+    /// Whether nothing will need this any more: the recorder is gone and the index has everything.
+    pub(crate) fn is_done(&self) -> bool {
+        let state = self.state();
+        state.closed && (state.version == state.indexed || !state.on_disk)
     }
 
     /// The thread as it is now, if the index may not know it yet.
@@ -152,10 +181,12 @@ impl LiveThreads {
         self.threads.iter().filter_map(|entry| entry.value().ahead()).collect()
     }
 
-    /// Whether some thread is recorded into `path`.
-    pub fn records(&self, path: &Path) -> bool {
+    /// The same as handles.
+    pub(crate) fn all_ahead(&self) -> Vec<(ThreadId, Arc<LiveThread>)> {
         self.threads
             .iter()
-            .any(|entry| entry.value().state().digest.thread().path.as_deref() == Some(path))
+            .filter(|entry| entry.value().ahead().is_some())
+            .map(|entry| (*entry.key(), Arc::clone(entry.value())))
+            .collect()
     }
 }

@@ -1,99 +1,21 @@
 //! The threads below a home folder: rollouts in files, found through the index when there is one.
 //!
-//! State owned: the live threads, the names, the queue of files to be synced, and the handle of the index. Every read
-//! works without the index; with it, what it says is checked against the file before it is believed.
+//! This is the store's face: the [`ThreadStore`] operations, and what the owner of the index tells it. Every read works
+//! without the index. Blocking work goes to the blocking pool.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::protocol::ThreadId;
-use crate::store::durability::{Durability, Syncer};
-use crate::store::list::{Cursor, ListQuery, ThreadPage};
-use crate::store::live::{LiveThread, LiveThreads};
-use crate::store::names::Names;
+use crate::settings::Durability;
+use crate::store::core::StoreCore;
+use crate::store::index::{IndexReader, IndexWriter, PendingChange, connection};
+use crate::store::list::{ListQuery, ThreadPage};
 use crate::store::recorder::{Recorder, blocking};
 use crate::store::rollout::path as rollout_path;
 use crate::store::thread::{StoredThread, ThreadHistory};
-use crate::store::turns::{self, LoadedRollout};
-use crate::store::{NewThread, ResumedThread, Scope, StoreError, StoreFuture, ThreadStore, scan};
-
-/// What recorders and reads of one home share.
-#[derive(Debug)]
-pub(crate) struct StoreCore {
-    pub(crate) home: PathBuf,
-    pub(crate) durability: Durability,
-    pub(crate) live: LiveThreads,
-    pub(crate) names: Names,
-    pub(crate) syncer: Arc<Syncer>,
-}
-
-impl StoreCore {
-    /// A live thread changed in a way that lists show.
-    pub(crate) fn index_live(&self, _id: ThreadId, _thread: &Arc<LiveThread>) {}
-
-    /// A live thread's recorder is gone.
-    pub(crate) fn live_closed(&self, id: ThreadId, thread: &Arc<LiveThread>) {
-        self.live.remove(id, thread);
-    }
-
-    fn named(&self, mut thread: StoredThread) -> StoredThread {
-        thread.name = self.names.get(thread.id);
-        thread
-    }
-
-    /// The file of a thread and whether it is archived. Blocks.
-    pub(crate) fn find_path(&self, id: ThreadId, scope: Scope) -> Option<(PathBuf, bool)> {
-        if let Some(live) = self.live.get(id)
-            && live.on_disk()
-        {
-            let thread = live.snapshot();
-            if let Some(path) = thread.path
-                && in_scope(thread.archived, scope)
-                && path.is_file()
-            {
-                return Some((path, thread.archived));
-            }
-        }
-        [false, true]
-            .into_iter()
-            .filter(|archived| in_scope(*archived, scope))
-            .find_map(|archived| scan::find_by_name(&self.home, id, archived).map(|path| (path, archived)))
-    }
-
-    fn load(&self, id: ThreadId, live_turn: Option<&str>) -> Result<LoadedRollout, StoreError> {
-        let (path, archived) = self
-            .find_path(id, Scope::All)
-            .ok_or_else(|| StoreError::NotFound(id.to_string()))?;
-        self.load_path(&path, archived, live_turn)
-    }
-
-    fn load_path(&self, path: &Path, archived: bool, live_turn: Option<&str>) -> Result<LoadedRollout, StoreError> {
-        let mut loaded = turns::load(path, archived, live_turn)?;
-        loaded.history.thread.name = self.names.get(loaded.history.thread.id);
-        Ok(loaded)
-    }
-
-    fn list_files(&self, query: &ListQuery) -> Result<ThreadPage, StoreError> {
-        let cursor = query.cursor.as_deref().map(Cursor::parse).transpose()?;
-        let mut threads: Vec<StoredThread> = scan::all_files(&self.home, query.archived)
-            .into_iter()
-            .filter_map(|path| scan::head(&path, query.archived).ok().flatten())
-            .map(|thread| self.named(thread))
-            .filter(|thread| query.matches(thread))
-            .filter(|thread| cursor.is_none_or(|cursor| query.is_after(thread, &cursor)))
-            .collect();
-        threads.sort_by(|a, b| query.order(a, b));
-        Ok(query.page(threads))
-    }
-}
-
-fn in_scope(archived: bool, scope: Scope) -> bool {
-    match scope {
-        Scope::All => true,
-        Scope::Active => !archived,
-        Scope::Archived => archived,
-    }
-}
+use crate::store::turns::LoadedRollout;
+use crate::store::{NewThread, ResumedThread, Scope, StoreError, StoreFuture, StoreWarning, ThreadStore, scan};
 
 /// The threads below a home folder.
 #[derive(Debug, Clone)]
@@ -102,22 +24,98 @@ pub struct LocalThreadStore {
 }
 
 impl LocalThreadStore {
-    /// The store of `home`. Touches no file.
-    pub fn new(home: PathBuf, durability: Durability) -> Self {
-        LocalThreadStore {
-            core: Arc::new(StoreCore {
-                names: Names::new(&home),
-                home,
-                durability,
-                live: LiveThreads::default(),
-                syncer: Arc::default(),
-            }),
+    /// The store of `home`. Looks at a few bytes of the index's file, so that one that is plainly broken is known of
+    /// before the first client; opens nothing.
+    pub fn open(home: PathBuf, durability: Durability) -> Self {
+        let store = LocalThreadStore {
+            core: Arc::new(StoreCore::new(home, durability)),
+        };
+        if let Some(aside) = connection::check_header(store.home()) {
+            store.index_replaced(&aside);
         }
+        store
     }
 
     /// The home folder.
     pub fn home(&self) -> &Path {
         &self.core.home
+    }
+
+    /// What a person should know; more may come.
+    pub fn warnings(&self) -> Vec<StoreWarning> {
+        self.core.warnings.all()
+    }
+
+    /// Hears warnings that come from now on. There is one listener; false when there was one already.
+    pub fn on_warning(&self, listener: impl Fn(&StoreWarning) + Send + Sync + 'static) -> bool {
+        self.core.warnings.listen(Box::new(listener))
+    }
+
+    /// Whether reads are answered from the index now.
+    pub fn index_ready(&self) -> bool {
+        self.core.index.reader().is_some()
+    }
+
+    /// Ties the writer of the index in, once, before threads are recorded.
+    pub fn set_index_writer(&self, writer: Arc<dyn IndexWriter>) -> bool {
+        self.core.index.set_writer(writer)
+    }
+
+    /// The index can be written: brings it up to the files, then reads from it.
+    pub async fn index_opened(&self) -> Result<(), StoreError> {
+        self.core.index.switch(true);
+        self.core.index.mark_all(&self.core.live);
+        let reader = Arc::new(IndexReader::new(self.home()));
+        self.core.backfill(reader).await
+    }
+
+    /// A broken index was put at `aside` and begun anew.
+    pub fn index_replaced(&self, aside: &Path) {
+        self.core.warnings.add(
+            "The thread index was broken and is being rebuilt from the rollout files.".to_owned(),
+            Some(format!("The broken file was kept as {}.", aside.display())),
+        );
+    }
+
+    /// There is no index for now: reads come from the files.
+    pub fn index_unavailable(&self, reason: &str) {
+        self.core.index.set_reader(None);
+        for (id, thread) in self.core.index.switch(false) {
+            if thread.is_closed() {
+                self.core.live.remove(id, &thread);
+            }
+        }
+        self.core.warnings.add(
+            "The thread index cannot be used; threads are read from their files, which is slower.".to_owned(),
+            Some(reason.to_owned()),
+        );
+    }
+
+    /// Fetches changes of live threads for the index. Blocks now and then.
+    pub fn take_changes(&self, limit: usize) -> Vec<PendingChange> {
+        self.core.index.take_changes(limit)
+    }
+
+    /// Whether changes of live threads wait for the index.
+    pub fn has_changes(&self) -> bool {
+        self.core.index.has_marks()
+    }
+
+    /// Tells how a fetched change went.
+    pub fn change_written(&self, change: &PendingChange, ok: bool) {
+        if !ok {
+            self.core.index.failed(change);
+            return;
+        }
+        let live = change.confirm();
+        if live.is_done() {
+            self.core.live.remove(change.id, live);
+        }
+    }
+
+    /// Waits until the index has everything that was recorded before.
+    pub async fn index_settled(&self) -> Result<(), StoreError> {
+        self.core.apply(Vec::new()).await
     }
 
     async fn with<T: Send + 'static>(
@@ -132,9 +130,26 @@ impl LocalThreadStore {
         &self,
         load: impl FnOnce(&StoreCore) -> Result<LoadedRollout, StoreError> + Send + 'static,
     ) -> Result<ResumedThread, StoreError> {
-        let LoadedRollout { history, outline } = self.with(load).await?;
-        let recorder = Recorder::resume(&self.core, history.thread.clone(), outline);
+        let (loaded, indexed) = self
+            .with(|core| {
+                let loaded = load(core)?;
+                let indexed = core.indexed(loaded.history.thread.id).is_some();
+                Ok((loaded, indexed))
+            })
+            .await?;
+        let LoadedRollout { history, outline } = loaded;
+        let recorder = Recorder::resume(&self.core, history.thread.clone(), outline, indexed);
         Ok(ResumedThread { recorder, history })
+    }
+
+    /// After a move the index is told from the file, before the caller goes on.
+    async fn moved(&self, from_archive: bool, path: PathBuf) -> Result<PathBuf, StoreError> {
+        if self.index_ready()
+            && let Err(error) = self.core.index_files(vec![(path.clone(), !from_archive)]).await
+        {
+            tracing::warn!(%error, "the index learns of a moved thread later");
+        }
+        Ok(path)
     }
 }
 
@@ -155,14 +170,14 @@ impl ThreadStore for LocalThreadStore {
     }
 
     fn read(&self, id: ThreadId, scope: Scope) -> StoreFuture<'_, StoredThread> {
+        Box::pin(self.with(move |core| core.read(id, scope)))
+    }
+
+    fn read_path<'a>(&'a self, path: &'a Path) -> StoreFuture<'a, StoredThread> {
+        let path = path.to_path_buf();
         Box::pin(self.with(move |core| {
-            let missing = || StoreError::NotFound(id.to_string());
-            if let Some(live) = core.live.get(id) {
-                return Ok(core.named(live.snapshot()));
-            }
-            let (path, archived) = core.find_path(id, scope).ok_or_else(missing)?;
-            let scanned = scan::whole(&path, archived)?
-                .ok_or_else(|| StoreError::read(&path, format_args!("rollout at {} is empty", path.display())))?;
+            let archived = rollout_path::is_archived(&core.home, &path);
+            let scanned = scan::whole(&path, archived)?.ok_or_else(|| StoreError::empty(&path))?;
             Ok(core.named(scanned.thread))
         }))
     }
@@ -186,7 +201,7 @@ impl ThreadStore for LocalThreadStore {
     }
 
     fn list(&self, query: ListQuery) -> StoreFuture<'_, ThreadPage> {
-        Box::pin(self.with(move |core| core.list_files(&query)))
+        Box::pin(self.core.list(query))
     }
 
     fn rename<'a>(&'a self, id: ThreadId, name: &'a str) -> StoreFuture<'a, ()> {
@@ -195,53 +210,16 @@ impl ThreadStore for LocalThreadStore {
     }
 
     fn archive(&self, id: ThreadId) -> StoreFuture<'_, PathBuf> {
-        Box::pin(self.with(move |core| core.archive(id)))
+        Box::pin(async move {
+            let path = self.with(move |core| core.archive(id)).await?;
+            self.moved(false, path).await
+        })
     }
 
     fn unarchive(&self, id: ThreadId) -> StoreFuture<'_, PathBuf> {
-        Box::pin(self.with(move |core| core.unarchive(id)))
-    }
-}
-
-impl StoreCore {
-    fn archive(&self, id: ThreadId) -> Result<PathBuf, StoreError> {
-        let (path, _) = self
-            .find_path(id, Scope::Active)
-            .ok_or_else(|| StoreError::NotFound(id.to_string()))?;
-        let name = path.file_name().ok_or_else(|| StoreError::NotFound(id.to_string()))?;
-        self.move_file(id, &path, self.home.join(rollout_path::ARCHIVED).join(name), true)
-    }
-
-    fn unarchive(&self, id: ThreadId) -> Result<PathBuf, StoreError> {
-        let (path, _) = self
-            .find_path(id, Scope::Archived)
-            .ok_or_else(|| StoreError::NotFound(id.to_string()))?;
-        let target = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .and_then(|name| rollout_path::unarchived_path(&self.home, name))
-            .ok_or_else(|| StoreError::Invalid(format!("{} has no day in its name", path.display())))?;
-        let target = self.move_file(id, &path, target, false)?;
-        // The thread counts as used now.
-        let touched = std::fs::File::options()
-            .append(true)
-            .open(&target)
-            .and_then(|file| file.set_modified(std::time::SystemTime::now()));
-        if let Err(error) = touched {
-            tracing::warn!(%error, "unarchived rollout keeps its old time");
-        }
-        Ok(target)
-    }
-
-    fn move_file(&self, id: ThreadId, from: &Path, to: PathBuf, archived: bool) -> Result<PathBuf, StoreError> {
-        let moved = to
-            .parent()
-            .map_or(Ok(()), std::fs::create_dir_all)
-            .and_then(|()| std::fs::rename(from, &to));
-        moved.map_err(|error| StoreError::Internal(format!("failed to move {}: {error}", from.display())))?;
-        if let Some(live) = self.live.get(id) {
-            live.moved(to.clone(), archived);
-        }
-        Ok(to)
+        Box::pin(async move {
+            let path = self.with(move |core| core.unarchive(id)).await?;
+            self.moved(true, path).await
+        })
     }
 }

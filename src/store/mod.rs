@@ -5,24 +5,28 @@
 //! fast: without it, or while it is being rebuilt, every answer comes from the files. Nothing here knows actors: the
 //! one writer of the index is handed in as an [`IndexWriter`].
 
+mod backfill;
+mod core;
 pub mod digest;
-pub mod durability;
+mod durability;
 pub mod error;
 pub mod index;
 pub mod installation;
 pub mod list;
+mod listing;
 pub mod live;
 pub mod local;
+mod moving;
 pub mod names;
 pub mod recorder;
 pub mod rollout;
 pub mod scan;
 pub mod thread;
 pub mod turns;
+mod warnings;
 
 use futures_util::future::BoxFuture;
 
-pub use durability::Durability;
 pub use error::StoreError;
 pub use index::{IndexJob, IndexWriter};
 pub use installation::installation_id;
@@ -31,6 +35,9 @@ pub use local::LocalThreadStore;
 pub use recorder::Recorder;
 pub use rollout::*;
 pub use thread::{StoredThread, ThreadHistory};
+pub use warnings::StoreWarning;
+
+pub use crate::settings::Durability;
 
 use crate::protocol::ThreadId;
 
@@ -82,6 +89,9 @@ pub trait ThreadStore: Send + Sync {
 
     /// What is known of a thread without reading its turns.
     fn read(&self, id: ThreadId, scope: Scope) -> StoreFuture<'_, StoredThread>;
+
+    /// The same of the file at `path`.
+    fn read_path<'a>(&'a self, path: &'a std::path::Path) -> StoreFuture<'a, StoredThread>;
 
     /// A thread with its turns and conversation. `live_turn` is the turn that is running now, if the thread is loaded.
     fn history<'a>(&'a self, id: ThreadId, live_turn: Option<&'a str>) -> StoreFuture<'a, ThreadHistory>;

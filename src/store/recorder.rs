@@ -12,10 +12,11 @@ use chrono::Local;
 use tokio::sync::oneshot;
 
 use crate::protocol::ThreadId;
+use crate::settings::Durability;
+use crate::store::core::StoreCore;
 use crate::store::digest::Digest;
-use crate::store::durability::{Durability, SyncTarget};
+use crate::store::durability::SyncTarget;
 use crate::store::live::LiveThread;
-use crate::store::local::StoreCore;
 use crate::store::rollout::codec::{encode_line, now_timestamp};
 use crate::store::rollout::writer::RolloutFile;
 use crate::store::rollout::{EventMsg, RolloutItem, SessionMeta, path};
@@ -80,10 +81,14 @@ impl Recorder {
         Self::build(core, id, new.ephemeral, Nib::Deferred(Box::new(new.meta)), live)
     }
 
-    /// A recorder that goes on behind the lines of an existing rollout.
-    pub(crate) fn resume(core: &Arc<StoreCore>, thread: StoredThread, outline: Outline) -> Self {
+    /// A recorder that goes on behind the lines of an existing rollout. `indexed` tells whether the index has all of
+    /// them; if not, the first change is read from the file.
+    pub(crate) fn resume(core: &Arc<StoreCore>, thread: StoredThread, outline: Outline, indexed: bool) -> Self {
         let id = thread.id;
         let live = Arc::new(LiveThread::new(Digest::resume(thread), outline, true));
+        if !indexed {
+            live.lost_change();
+        }
         Self::build(core, id, false, Nib::Closed, live)
     }
 

@@ -4,6 +4,22 @@
 //! Live threads are not pushed into it: a recorder marks its thread and the writer fetches what changed, so marks
 //! coalesce by themselves, are never lost, and never make a turn wait.
 
+pub mod connection;
+pub(crate) mod folders;
+pub mod reader;
+mod row;
+pub mod schema;
+pub(crate) mod state;
+pub mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use connection::IndexError;
+pub use reader::IndexReader;
+pub use state::PendingChange;
+pub use writer::{IndexConnection, WriteOp, WriteResult};
+
 use crate::protocol::ThreadId;
 use crate::store::StoreFuture;
 use crate::store::scan::Scanned;

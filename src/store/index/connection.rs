@@ -1,0 +1,185 @@
+//! Opening the index: pragmas, migrations, and what to do with a file that is none.
+//!
+//! Opening happens under an exclusive lock on a file beside the database, so that servers starting at the same instant
+//! on one home create it once. A database that is broken is moved aside and made anew; one that is merely busy or out
+//! of reach is an error, and the server runs without it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use chrono::Utc;
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::store::index::schema::{items, threads, turns};
+
+/// The database's name in the home.
+pub const FILE: &str = "greenroom.sqlite";
+const LOCK: &str = "greenroom.sqlite.lock";
+const HEADER: &[u8] = b"SQLite format 3\0";
+
+/// The migrations of this version.
+pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+
+/// Why there is no index.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// The file is no database, or one that lost its integrity.
+    #[error("{0}")]
+    Broken(String),
+    /// Somebody else holds it for too long.
+    #[error("{0}")]
+    Busy(String),
+    /// The rest: no permission, no room, I/O.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl IndexError {
+    fn of_text(text: String) -> Self {
+        let has = |part: &str| text.contains(part);
+        if has("not a database") || has("malformed") || has("no such table") || has("no such column") || has("corrupt")
+        {
+            IndexError::Broken(text)
+        } else if has("database is locked") || has("table is locked") {
+            IndexError::Busy(text)
+        } else {
+            IndexError::Unavailable(text)
+        }
+    }
+}
+
+impl From<diesel::result::Error> for IndexError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::of_text(error.to_string())
+    }
+}
+
+impl From<diesel::ConnectionError> for IndexError {
+    fn from(error: diesel::ConnectionError) -> Self {
+        Self::of_text(error.to_string())
+    }
+}
+
+impl From<io::Error> for IndexError {
+    fn from(error: io::Error) -> Self {
+        IndexError::Unavailable(error.to_string())
+    }
+}
+
+/// Where the index of a home is.
+pub fn path(home: &Path) -> PathBuf {
+    home.join(FILE)
+}
+
+/// Opens the index for writing; makes or replaces it where necessary. Returns where a broken one was put. Blocks.
+pub fn open_for_writing(home: &Path) -> Result<(SqliteConnection, Option<PathBuf>), IndexError> {
+    std::fs::create_dir_all(home)?;
+    let _lock = lock(home)?;
+    let path = path(home);
+    match connect(&path) {
+        Ok(connection) => Ok((connection, None)),
+        Err(error) => {
+            let replace = match &error {
+                IndexError::Broken(_) => true,
+                IndexError::Busy(_) => false,
+                IndexError::Unavailable(_) => path.is_dir(),
+            };
+            if !replace {
+                return Err(error);
+            }
+            let aside = move_aside(&path)?;
+            Ok((connect(&path)?, Some(aside)))
+        }
+    }
+}
+
+/// Looks at the file's first bytes, and moves a file aside that is no database. Cheap when all is well. Blocks.
+pub fn check_header(home: &Path) -> Option<PathBuf> {
+    let path = path(home);
+    if !is_foreign(&path) {
+        return None;
+    }
+    let _lock = lock(home).ok()?;
+    // Somebody else may have done it meanwhile.
+    if is_foreign(&path) {
+        move_aside(&path).ok()
+    } else {
+        None
+    }
+}
+
+fn is_foreign(path: &Path) -> bool {
+    let Ok(mut file) = File::open(path) else { return false };
+    let mut header = [0; HEADER.len()];
+    let mut filled = 0;
+    while let Some(rest) = header.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            // A folder by that name.
+            Err(error) => return error.kind() == io::ErrorKind::IsADirectory,
+        }
+    }
+    filled > 0 && header[..filled] != HEADER[..filled]
+}
+
+fn lock(home: &Path) -> Result<Flock<File>, IndexError> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(home.join(LOCK))?;
+    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| io::Error::from(errno).into())
+}
+
+/// Puts a broken database, and what belongs to it, out of the way.
+fn move_aside(path: &Path) -> Result<PathBuf, IndexError> {
+    let stamp = Utc::now().format("%Y%m%dT%H%M%S%3fZ");
+    let aside = path.with_file_name(format!("{FILE}.broken-{stamp}"));
+    std::fs::rename(path, &aside)?;
+    for ending in ["-wal", "-shm"] {
+        let beside = path.with_file_name(format!("{FILE}{ending}"));
+        if beside.exists() {
+            std::fs::rename(&beside, aside.with_file_name(format!("{FILE}.broken-{stamp}{ending}")))?;
+        }
+    }
+    Ok(aside)
+}
+
+fn connect(path: &Path) -> Result<SqliteConnection, IndexError> {
+    let mut connection = SqliteConnection::establish(&path.display().to_string())?;
+    connection.batch_execute(
+        "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
+    )?;
+    migrate(&mut connection)?;
+    probe(&mut connection)?;
+    Ok(connection)
+}
+
+/// Brings the schema up to this version, in one immediate transaction.
+pub(super) fn migrate(connection: &mut SqliteConnection) -> Result<(), IndexError> {
+    let pending = connection
+        .has_pending_migration(MIGRATIONS)
+        .map_err(|error| IndexError::of_text(error.to_string()))?;
+    if pending {
+        connection
+            .run_pending_migrations(MIGRATIONS)
+            .map_err(|error| IndexError::of_text(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Fails where the tables are not what this version thinks they are.
+fn probe(connection: &mut SqliteConnection) -> Result<(), IndexError> {
+    threads::table
+        .limit(0)
+        .select(threads::all_columns)
+        .execute(connection)?;
+    turns::table.limit(0).select(turns::all_columns).execute(connection)?;
+    items::table.limit(0).select(items::all_columns).execute(connection)?;
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! Writing the index: many jobs in one transaction, each in a savepoint of its own.
+//!
+//! Used by the one actor that owns the writing connection. A job that fails takes only itself back; an error of the
+//! database itself (busy, full, broken) takes the whole batch back and is told to the caller, who tries again.
+
+use std::path::Path;
+
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+
+use crate::protocol::ThreadId;
+use crate::store::index::IndexJob;
+use crate::store::index::connection::{IndexError, open_for_writing};
+use crate::store::index::row::{ItemRow, ThreadRow, TurnRow, position};
+use crate::store::index::schema::{items, threads, turns};
+use crate::store::live::LiveChange;
+use crate::store::thread::StoredThread;
+use crate::store::turns::outline::OutlineChange;
+
+/// One change to be written.
+#[derive(Debug)]
+pub enum WriteOp {
+    /// A live thread's change.
+    Live(Box<LiveChange>),
+    /// Anything else.
+    Job(IndexJob),
+}
+
+/// How one change went.
+pub type WriteResult = Result<(), String>;
+
+/// The writing end of the index.
+pub struct IndexConnection {
+    connection: SqliteConnection,
+}
+
+impl std::fmt::Debug for IndexConnection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("IndexConnection")
+    }
+}
+
+impl IndexConnection {
+    /// Opens the index of a home; see [`open_for_writing`].
+    pub fn open(home: &Path) -> Result<(Self, Option<std::path::PathBuf>), IndexError> {
+        open_for_writing(home).map(|(connection, aside)| (IndexConnection { connection }, aside))
+    }
+
+    /// Writes a batch and commits it. The results stand in the order of the changes.
+    pub fn write(&mut self, ops: &[&WriteOp]) -> Result<Vec<WriteResult>, IndexError> {
+        self.connection.immediate_transaction(|connection| {
+            let mut results = Vec::with_capacity(ops.len());
+            for op in ops {
+                let result = connection.transaction(|connection| write_op(connection, op));
+                results.push(match result {
+                    Ok(()) => Ok(()),
+                    Err(error) => match IndexError::from(error) {
+                        IndexError::Unavailable(text) if text.contains("constraint") => Err(text),
+                        error => return Err(error),
+                    },
+                });
+            }
+            Ok(results)
+        })
+    }
+
+    /// Moves what the write-ahead log holds into the database; at shutdown.
+    pub fn checkpoint(&mut self) {
+        use diesel::connection::SimpleConnection;
+        if let Err(error) = self.connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE);") {
+            tracing::debug!(%error, "checkpoint of the index failed");
+        }
+    }
+}
+
+fn write_op(connection: &mut SqliteConnection, op: &WriteOp) -> QueryResult<()> {
+    match op {
+        WriteOp::Live(change) => write_thread(connection, &change.thread, &change.outline),
+        WriteOp::Job(IndexJob::Scanned(scanned)) => write_thread(connection, &scanned.thread, &scanned.outline),
+        WriteOp::Job(IndexJob::Gone { id, path }) => forget(connection, *id, path),
+    }
+}
+
+fn write_thread(connection: &mut SqliteConnection, thread: &StoredThread, outline: &OutlineChange) -> QueryResult<()> {
+    let row = ThreadRow::from(thread);
+    let key: i32 = diesel::insert_into(threads::table)
+        .values(&row)
+        .on_conflict(threads::id)
+        .do_update()
+        .set(&row)
+        .returning(threads::key)
+        .get_result(connection)?;
+    if let Some(from) = outline.truncate_from {
+        diesel::delete(
+            turns::table
+                .filter(turns::thread_key.eq(key))
+                .filter(turns::position.ge(position(from))),
+        )
+        .execute(connection)?;
+    }
+    for turn in &outline.turns {
+        // The turn's items go with it.
+        diesel::delete(turns::table.find((key, position(turn.position)))).execute(connection)?;
+        diesel::insert_into(turns::table)
+            .values(TurnRow::new(key, turn))
+            .execute(connection)?;
+        for (place, item) in turn.items.iter().enumerate() {
+            diesel::insert_into(items::table)
+                .values(ItemRow::new(key, turn.position, place, item))
+                .execute(connection)?;
+        }
+    }
+    Ok(())
+}
+
+fn forget(connection: &mut SqliteConnection, id: ThreadId, path: &Path) -> QueryResult<()> {
+    diesel::delete(
+        threads::table
+            .filter(threads::id.eq(id.to_string()))
+            .filter(threads::rollout_path.eq(path.display().to_string())),
+    )
+    .execute(connection)?;
+    Ok(())
+}
