@@ -44,6 +44,11 @@ pub struct TurnDiff {
 }
 
 impl TurnDiff {
+    /// Whether no patch has been taken in.
+    pub fn is_untouched(&self) -> bool {
+        self.files.is_empty() && !self.lost
+    }
+
     /// Takes in what a patch has done; `None` when that is not known exactly.
     pub fn record(&mut self, effects: Option<Vec<Effect>>) {
         let Some(effects) = effects.filter(|_| !self.lost) else {

@@ -10,8 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// One item as the model is sent it.
-pub type InputItem = Arc<RawValue>;
+use crate::model::InputItem;
 
 /// The output that stands in for one that was never recorded.
 const ABORTED: &str = "aborted";
@@ -231,20 +230,6 @@ impl History {
 /// Encodes an item for the history.
 pub fn encode_item<T: Serialize>(item: &T) -> Option<InputItem> {
     serde_json::value::to_raw_value(item).ok().map(Arc::from)
-}
-
-/// A message of one role with text parts of the kind that role uses.
-pub fn text_message(role: &str, texts: &[&str]) -> Option<InputItem> {
-    let kind = if role == "assistant" {
-        "output_text"
-    } else {
-        "input_text"
-    };
-    let content: Vec<_> = texts
-        .iter()
-        .map(|text| serde_json::json!({"type": kind, "text": text}))
-        .collect();
-    encode_item(&serde_json::json!({"type": "message", "role": role, "content": content}))
 }
 
 fn synthetic_output(kind: CallKind, call_id: &str) -> Option<InputItem> {

@@ -1,9 +1,10 @@
 //! The turn engine: the loop of sampling and tools, the context a model sees, approvals. Knows tokio, not actors.
 
 pub mod context;
-pub mod history;
 pub mod diff;
+pub mod history;
 pub mod host;
+pub mod items;
 pub mod scope;
 pub mod settings;
 pub mod thread_ref;

@@ -3,14 +3,50 @@
 //! Made once per turn, held in an `Arc` by the loop and by each running tool. A tool's watcher may outlive the turn
 //! (a background command); it then still publishes under the old turn.
 
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use crate::config::ResolvedConfig;
+use crate::engine::context::ProjectDocs;
+use crate::engine::diff::TurnDiff;
 use crate::engine::host::TurnHost;
+use crate::engine::settings::TurnSettings;
+use crate::engine::tools::ToolSet;
+use crate::model::catalog::ModelInfo;
+use crate::model::{InputItem, ModelProvider, RequestIdentity};
+use crate::protocol::TurnDiffUpdatedNotification;
+use crate::store::Recorder;
 
-/// What lives as long as the loaded thread and is used by its turns: process sessions, command policy, approvals given
-/// for the session. Each room adds its own field.
-#[derive(Default)]
-pub struct ThreadServices {}
+/// What lives as long as the loaded thread and is used by its turns. Each room adds its own field.
+pub struct ThreadServices {
+    /// The configuration the thread was loaded with.
+    pub config: Arc<ResolvedConfig>,
+    /// Where the model answers.
+    pub provider: Arc<dyn ModelProvider>,
+    /// What the provider is told about the thread.
+    pub identity: Arc<RequestIdentity>,
+    /// The base instructions as the JSON string that requests carry; constant for the thread.
+    pub instructions: InputItem,
+    /// The thread's rollout.
+    pub recorder: Recorder,
+    /// The tools that can be called: the built-in ones, then the client's.
+    pub tools: ToolSet,
+    /// The name of the user's shell, as the model is told it (`bash`).
+    pub shell: Arc<str>,
+    /// AGENTS.md, read when the thread was loaded.
+    pub project_docs: ProjectDocs,
+    /// Further developer sections of the first turn, tags included (skills, plugins), in order.
+    pub sections: Vec<String>,
+    /// Whether subscribers are told each item of the conversation (`experimentalRawEvents`).
+    pub raw_events: bool,
+}
+
+impl ThreadServices {
+    /// The command prefixes that the rules allow, to be told to the model.
+    pub fn approved_prefixes(&self) -> Vec<Vec<String>> {
+        Vec::new()
+    }
+}
 
 /// What one turn's loop and tools share.
 pub struct TurnScope {
@@ -18,4 +54,62 @@ pub struct TurnScope {
     pub host: TurnHost,
     /// What the thread keeps between turns.
     pub services: Arc<ThreadServices>,
+    /// The settings of this turn.
+    pub settings: Arc<TurnSettings>,
+    /// What is known about the turn's model, overrides of the configuration included.
+    pub model: Arc<ModelInfo>,
+    /// What the turn's patches have done to files.
+    pub diff: Mutex<TurnDiff>,
+    /// What paths in the diff are relative to, once it was needed.
+    diff_root: OnceLock<PathBuf>,
+}
+
+impl TurnScope {
+    /// The scope of a turn that begins.
+    pub fn new(
+        host: TurnHost,
+        services: Arc<ThreadServices>,
+        settings: Arc<TurnSettings>,
+        model: Arc<ModelInfo>,
+    ) -> Self {
+        TurnScope {
+            host,
+            services,
+            settings,
+            model,
+            diff: Mutex::default(),
+            diff_root: OnceLock::new(),
+        }
+    }
+
+    /// The thread's rollout.
+    pub fn recorder(&self) -> &Recorder {
+        &self.services.recorder
+    }
+
+    /// Publishes the turn's diff, if there is one.
+    pub async fn publish_diff(&self) {
+        let update = {
+            let mut diff = self.diff.lock().unwrap_or_else(PoisonError::into_inner);
+            if diff.is_untouched() {
+                return;
+            }
+            diff.update(self.diff_root.get_or_init(|| git_root(self.settings.cwd.as_path())))
+        };
+        if let Some(diff) = update {
+            self.host
+                .publish(&TurnDiffUpdatedNotification {
+                    diff,
+                    thread_id: self.host.thread_id.to_string(),
+                    turn_id: self.host.turn_id.to_string(),
+                })
+                .await;
+        }
+    }
+}
+
+/// The root of the repository around `cwd`, else `cwd` itself.
+fn git_root(cwd: &Path) -> PathBuf {
+    let root = cwd.ancestors().find(|folder| folder.join(".git").exists());
+    root.unwrap_or(cwd).to_path_buf()
 }

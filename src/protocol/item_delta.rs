@@ -90,8 +90,8 @@ pub struct ReasoningSummaryTextDeltaNotification {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReasoningTextDeltaNotification {
-    pub content_index: i64,
     pub delta: String,
+    pub content_index: i64,
     pub item_id: String,
     pub thread_id: String,
     pub turn_id: String,

@@ -123,6 +123,52 @@ impl EncodedNotification {
     }
 }
 
+/// The deltas of one text, encoded but for the text: each delta then costs one allocation and the escaping of its text.
+#[derive(Debug, Clone)]
+pub struct DeltaTemplate {
+    method: &'static str,
+    stability: Stability,
+    key: Arc<str>,
+    head: Bytes,
+    tail: Bytes,
+}
+
+impl DeltaTemplate {
+    /// Takes a payload whose first member is an empty `delta`; `None` when it is not.
+    pub fn new<N: Notification>(payload: &N) -> Option<Self> {
+        let whole = encode::<N>(payload);
+        let at = escaped_delta(&whole)?.start;
+        let head = whole.slice(..at - 1);
+        let tail = whole.slice(at + 1..);
+        Some(DeltaTemplate {
+            method: N::NAME,
+            stability: N::STABILITY,
+            key: String::from_utf8_lossy(&whole).into(),
+            head,
+            tail,
+        })
+    }
+
+    /// The notification of one delta.
+    pub fn fill(&self, delta: &str) -> EncodedNotification {
+        let mut whole = Vec::with_capacity(self.head.len() + self.tail.len() + delta.len() + delta.len() / 8 + 8);
+        whole.extend_from_slice(&self.head);
+        // Writing a string to memory cannot fail.
+        let _ = serde_json::to_writer(&mut whole, delta);
+        let text = self.head.len() + 1..whole.len() - 1;
+        whole.extend_from_slice(&self.tail);
+        EncodedNotification {
+            method: self.method,
+            stability: self.stability,
+            frame: OutFrame::Delta {
+                key: Arc::clone(&self.key),
+                whole: Bytes::from(whole),
+                text,
+            },
+        }
+    }
+}
+
 fn encode<N: Notification>(payload: &N) -> Bytes {
     let envelope = NotificationEnvelope {
         method: N::NAME,

@@ -10,5 +10,5 @@ pub mod outbox;
 pub mod pending;
 pub mod services;
 
-pub use client::{ClientHandle, ClientInfo, ConnectionId, EncodedNotification, OutFrame, Outbox};
+pub use client::{ClientHandle, ClientInfo, ConnectionId, DeltaTemplate, EncodedNotification, OutFrame, Outbox};
 pub use error::RpcError;

@@ -2,7 +2,12 @@
 //!
 //! A tool is a value that implements [`Tool`]: it says what it offers the model, whether calls may overlap, and runs
 //! one call. Running never fails the turn: whatever goes wrong is text for the model. Tools publish their own items
-//! through `cx.turn.host` and record lines through `cx.turn.recorder`; the turn loop records calls and their outputs.
+//! through `cx.turn.host` and record lines through `cx.turn.recorder()`; the turn loop records calls and their outputs.
+
+pub mod dynamic;
+pub mod request_user_input;
+mod set;
+pub mod web_search;
 
 pub mod apply_patch;
 
@@ -15,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::scope::TurnScope;
 use crate::protocol::{FunctionCallOutputBody, FunctionCallOutputContentItem};
+
+pub use set::ToolSet;
 
 /// What a call carries, by the kind of tool: JSON arguments (as text, not yet parsed) or free text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,14 +95,14 @@ pub struct ToolOffer {
     pub apply_patch: bool,
     /// The model understands the `detail` of images.
     pub image_detail: bool,
-    /// The content types the hosted web search may return; empty when the provider searches text only.
-    pub web_search_content_types: Vec<String>,
+    /// The content types the hosted web search may return; empty leaves them out.
+    pub web_search_content_types: &'static [&'static str],
+    /// Whether the hosted web search may reach the live web; `None` when there is no search.
+    pub web_search_live: Option<bool>,
     /// Whether a login shell may be asked for.
     pub allow_login_shell: bool,
     /// Whether there is an environment to run commands and read files in.
     pub environment: bool,
-    /// Whether the hosted web search is on.
-    pub web_search: bool,
 }
 
 /// A tool that the server runs.

@@ -4,6 +4,15 @@
 //! reports everything to its thread through [`TurnHost`]. Order of any one thing: recorded, then published. The thread
 //! publishes the status, `turn/started`, the final `error` and `turn/completed`; the task all that is between them.
 
+mod calls;
+mod ending;
+mod message;
+mod opening;
+mod request;
+mod step;
+mod task;
+mod usage;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -11,10 +20,13 @@ use std::time::SystemTime;
 use serde_json::value::RawValue;
 
 use crate::engine::history::History;
-use crate::engine::host::{TurnEnd, TurnEvent, TurnHost};
+use crate::engine::host::{TurnEvent, TurnHost};
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::{TurnContext, TurnSettings};
-use crate::protocol::{ThreadTokenUsage, Turn, TurnItemsView, TurnStatus, UserInput};
+use crate::model::catalog::ModelInfo;
+use crate::protocol::{RateLimitSnapshot, ThreadTokenUsage, UserInput, WarningNotification};
+
+pub use request::model_info;
 
 /// What a thread keeps of its talk with the model between turns. The running turn owns it.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +35,8 @@ pub struct Conversation {
     pub history: History,
     /// What was used so far; `None` before the first answer.
     pub usage: Option<ThreadTokenUsage>,
+    /// The rate limits as last told by the provider.
+    pub rate_limits: Option<RateLimitSnapshot>,
     /// The settings that the model was last told about; `None` when it has to be told everything (first turn, after a
     /// compaction).
     pub told: Option<TurnContext>,
@@ -38,6 +52,8 @@ pub struct TurnJob {
     pub services: Arc<ThreadServices>,
     /// The settings of this turn.
     pub settings: Arc<TurnSettings>,
+    /// What is known of the turn's model: [`model_info`] of settings and configuration.
+    pub model: Arc<ModelInfo>,
     /// The conversation so far; comes back in `TurnEnd`.
     pub conversation: Conversation,
     /// What the user said.
@@ -50,18 +66,32 @@ pub struct TurnJob {
     pub started_at: SystemTime,
 }
 
+impl TurnJob {
+    /// The warning that clients get before the first turn of a model that nothing is known about. Given once.
+    pub fn opening_warning(&mut self) -> Option<WarningNotification> {
+        if !self.model.fallback || std::mem::replace(&mut self.conversation.fallback_warned, true) {
+            return None;
+        }
+        Some(WarningNotification {
+            message: format!(
+                "Model metadata for `{}` not found. Defaulting to fallback metadata; this can degrade performance and \
+                 cause issues.",
+                self.model.slug
+            ),
+            thread_id: Some(self.host.thread_id.to_string()),
+        })
+    }
+}
+
 /// Runs a turn to its end. The last event is `TurnEvent::Finished`, whatever happens.
-pub async fn run_turn(job: TurnJob) {
-    let turn = Turn {
-        completed_at: None,
-        duration_ms: None,
-        error: None,
-        id: job.host.turn_id.to_string(),
-        items: Vec::new(),
-        items_view: TurnItemsView::NotLoaded,
-        started_at: None,
-        status: TurnStatus::Completed,
-    };
-    let conversation = job.conversation;
-    job.host.send(TurnEvent::Finished(TurnEnd { turn, conversation })).await;
+pub async fn run_turn(mut job: TurnJob) {
+    let host = job.host.clone();
+    if let Some(warning) = job.opening_warning() {
+        host.publish(&warning).await;
+    }
+    let input = std::mem::take(&mut job.input);
+    let mut task = task::Task::new(job);
+    let outcome = task.run(&input).await;
+    let end = task.finish(outcome).await;
+    host.send(TurnEvent::Finished(end)).await;
 }

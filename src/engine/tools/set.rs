@@ -1,0 +1,72 @@
+//! The tools of one thread: which are offered to a model, in which order, and who answers a call.
+//!
+//! Fixed when the thread is loaded. The encoded specs are kept for the last offer, because most turns offer the same.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::engine::tools::dynamic::{DynamicTool, namespace_specs};
+use crate::engine::tools::{Tool, ToolOffer, request_user_input, web_search};
+use crate::model::InputItem;
+use crate::protocol::DynamicToolSpec;
+
+/// A thread's tools.
+pub struct ToolSet {
+    built_in: Vec<Arc<dyn Tool>>,
+    dynamic: Vec<Arc<DynamicTool>>,
+    encoded: Mutex<Option<(ToolOffer, InputItem)>>,
+}
+
+impl ToolSet {
+    /// The built-in tools and those that the client of the thread declared.
+    pub fn new(dynamic: &[DynamicToolSpec]) -> Self {
+        ToolSet::with(built_in(), dynamic)
+    }
+
+    /// A set with these built-in tools.
+    pub fn with(built_in: Vec<Arc<dyn Tool>>, dynamic: &[DynamicToolSpec]) -> Self {
+        ToolSet {
+            built_in,
+            dynamic: dynamic.iter().cloned().map(DynamicTool::new).map(Arc::new).collect(),
+            encoded: Mutex::new(None),
+        }
+    }
+
+    /// Who answers a call.
+    pub fn find(&self, namespace: Option<&str>, name: &str) -> Option<Arc<dyn Tool>> {
+        if namespace.is_none()
+            && let Some(tool) = self.built_in.iter().find(|tool| tool.name() == name)
+        {
+            return Some(Arc::clone(tool));
+        }
+        let dynamic = self.dynamic.iter().find(|tool| tool.answers(namespace, name))?;
+        Some(Arc::clone(dynamic) as Arc<dyn Tool>)
+    }
+
+    /// The request's `tools`.
+    pub fn specs(&self, offer: &ToolOffer) -> InputItem {
+        let mut encoded = self.encoded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, specs)) = encoded.as_ref()
+            && known == offer
+        {
+            return Arc::clone(specs);
+        }
+        let mut specs: Vec<Value> = self.built_in.iter().filter_map(|tool| tool.spec(offer)).collect();
+        specs.extend(self.dynamic.iter().filter_map(|tool| tool.spec(offer)));
+        specs.extend(namespace_specs(&self.dynamic));
+        specs.extend(web_search::spec(offer));
+        let specs: InputItem = match serde_json::value::to_raw_value(&specs) {
+            Ok(specs) => specs.into(),
+            Err(_) => RawValue::NULL.to_owned().into(),
+        };
+        *encoded = Some((offer.clone(), Arc::clone(&specs)));
+        specs
+    }
+}
+
+/// The built-in tools in the order in which they are offered.
+fn built_in() -> Vec<Arc<dyn Tool>> {
+    vec![Arc::new(request_user_input::RequestUserInput)]
+}

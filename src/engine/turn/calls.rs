@@ -1,0 +1,144 @@
+//! Tool calls of one step: started as they arrive, running beside the stream, their outputs recorded in call order.
+//!
+//! A call never fails the turn. Calls of tools that may overlap share a lock, the others hold it alone; an interrupt
+//! drops the running calls and leaves an output that says so.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::json;
+use tokio::sync::RwLock;
+use tokio::task::JoinHandle;
+
+use crate::engine::history::encode_item;
+use crate::engine::tools::{Tool, ToolCall, ToolContext, ToolInput, ToolOutput};
+use crate::engine::turn::task::Task;
+use crate::model::{InputItem, OutputItem, OutputItemKind};
+use crate::store::StoreError;
+
+/// A call that has been recorded and may be running.
+pub(super) struct RunningCall {
+    call_id: String,
+    /// The type of the output item.
+    output_kind: &'static str,
+    work: Work,
+}
+
+enum Work {
+    Done(ToolOutput),
+    Running(JoinHandle<ToolOutput>),
+}
+
+impl Task {
+    /// Records a call and starts it.
+    pub(super) async fn begin_call(
+        &mut self,
+        item: OutputItem,
+        calls: &mut Vec<RunningCall>,
+    ) -> Result<(), StoreError> {
+        let raw = item.history();
+        self.remember(Arc::clone(&raw));
+        self.flush().await?;
+        self.publish_raw(&raw).await;
+        let (call, output_kind) = match item.kind {
+            OutputItemKind::FunctionCall {
+                call_id,
+                name,
+                namespace,
+                arguments,
+            } => (
+                ToolCall {
+                    call_id,
+                    namespace,
+                    name,
+                    input: ToolInput::Function(arguments),
+                },
+                "function_call_output",
+            ),
+            OutputItemKind::CustomToolCall {
+                call_id, name, input, ..
+            } => (
+                ToolCall {
+                    call_id,
+                    namespace: None,
+                    name,
+                    input: ToolInput::Custom(input),
+                },
+                "custom_tool_call_output",
+            ),
+            OutputItemKind::LocalShellCall { call_id, action, .. } => (
+                ToolCall {
+                    call_id: call_id.or(item.id).unwrap_or_default(),
+                    namespace: None,
+                    name: "local_shell".to_owned(),
+                    input: ToolInput::Function(action.get().to_owned()),
+                },
+                "function_call_output",
+            ),
+            _ => return Ok(()),
+        };
+        calls.push(RunningCall {
+            call_id: call.call_id.clone(),
+            output_kind,
+            work: self.start_call(call),
+        });
+        Ok(())
+    }
+
+    fn start_call(&self, call: ToolCall) -> Work {
+        let found = self.scope.services.tools.find(call.namespace.as_deref(), &call.name);
+        let Some(tool) = found else {
+            let namespace = call.namespace.as_deref().unwrap_or_default();
+            return Work::Done(ToolOutput::text(format!("unsupported call: {namespace}{}", call.name)));
+        };
+        let overlaps = tool.parallel() && self.scope.model.parallel_tool_calls;
+        let cx = ToolContext {
+            call: Arc::new(call),
+            turn: Arc::clone(&self.scope),
+            cancel: self.host().cancel.clone(),
+        };
+        Work::Running(tokio::spawn(run(tool, cx, Arc::clone(&self.tool_lock), overlaps)))
+    }
+
+    /// Waits for the calls and records their outputs in call order. Returns whether there were any.
+    pub(super) async fn settle(&mut self, calls: Vec<RunningCall>) -> bool {
+        let called = !calls.is_empty();
+        for call in calls {
+            let output = match call.work {
+                Work::Done(output) => output,
+                Work::Running(handle) => handle.await.unwrap_or_else(|error| {
+                    tracing::error!(%error, thread.id = %self.host().thread_id, "a tool call ended in a panic");
+                    ToolOutput::text("the tool failed because of an internal fault of the server")
+                }),
+            };
+            if let Some(item) = output_item(call.output_kind, &call.call_id, &output) {
+                self.remember(Arc::clone(&item));
+                self.publish_raw(&item).await;
+            }
+        }
+        called
+    }
+}
+
+async fn run(tool: Arc<dyn Tool>, cx: ToolContext, lock: Arc<RwLock<()>>, overlaps: bool) -> ToolOutput {
+    let started = Instant::now();
+    let cancel = cx.cancel.clone();
+    let work = async {
+        if overlaps {
+            let _shared = lock.read().await;
+            tool.run(cx).await
+        } else {
+            let _alone = lock.write().await;
+            tool.run(cx).await
+        }
+    };
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => ToolOutput::text(tool.aborted(started.elapsed())),
+        output = work => output,
+    }
+}
+
+fn output_item(kind: &str, call_id: &str, output: &ToolOutput) -> Option<InputItem> {
+    encode_item(&json!({"type": kind, "call_id": call_id, "output": output.body}))
+}

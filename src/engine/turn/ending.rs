@@ -1,0 +1,60 @@
+//! The end of a turn: its last lines, and what the thread is told.
+
+use chrono::Utc;
+
+use crate::engine::context::markers;
+use crate::engine::host::TurnEnd;
+use crate::engine::turn::task::{Failure, Task, unix_seconds};
+use crate::protocol::{Turn, TurnItemsView, TurnStatus};
+use crate::store::{EventMsg, TaskComplete, TurnAborted};
+
+impl Task {
+    /// Writes the turn's last lines. An end that cannot be written is reported all the same.
+    pub(super) async fn finish(mut self, outcome: Result<(), Failure>) -> TurnEnd {
+        let completed_at = Utc::now().timestamp();
+        let duration_ms = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let turn_id = self.host().turn_id.to_string();
+        let (status, error) = match outcome {
+            Ok(()) => (TurnStatus::Completed, None),
+            Err(Failure::Interrupted) => (TurnStatus::Interrupted, None),
+            Err(Failure::Failed(error)) => (TurnStatus::Failed, Some(error)),
+        };
+        if status == TurnStatus::Interrupted {
+            if self.scope.services.config.interrupt_message {
+                self.remember(markers::turn_aborted());
+            }
+            self.event(EventMsg::TurnAborted(TurnAborted {
+                turn_id: Some(turn_id.clone()),
+                reason: "interrupted".to_owned(),
+                completed_at: Some(completed_at),
+                duration_ms: Some(duration_ms),
+            }));
+        } else {
+            let last_agent_message = self.last_message.take().filter(|_| status == TurnStatus::Completed);
+            let first_token = self.first_token.map(|first| first.as_millis());
+            self.event(EventMsg::TaskComplete(TaskComplete {
+                turn_id: Some(turn_id.clone()),
+                last_agent_message,
+                completed_at: Some(completed_at),
+                duration_ms: Some(duration_ms),
+                time_to_first_token_ms: first_token.and_then(|first| i64::try_from(first).ok()),
+            }));
+        }
+        if let Err(error) = self.flush().await {
+            tracing::error!(%error, thread.id = %self.host().thread_id, turn.id = %turn_id, "a turn's end was not recorded");
+        }
+        TurnEnd {
+            turn: Turn {
+                completed_at: Some(completed_at),
+                duration_ms: Some(duration_ms),
+                error,
+                id: turn_id,
+                items: Vec::new(),
+                items_view: TurnItemsView::NotLoaded,
+                started_at: Some(unix_seconds(self.started_at)),
+                status,
+            },
+            conversation: self.conversation,
+        }
+    }
+}

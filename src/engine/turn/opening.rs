@@ -1,0 +1,155 @@
+//! The beginning of a turn: what the model has to be told first, and what the user said.
+//!
+//! Lines come in the order that other programs write: the turn's start, context items, the turn's settings, the user's
+//! message, and its event. They go out with one append, before anything of them is published.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::engine::context::{Situation, UserMessage};
+use crate::engine::items;
+use crate::engine::settings::{Truncation, TurnContext, WallClock};
+use crate::engine::turn::task::{Failure, Task, unix_seconds};
+use crate::model::{InputItem, catalog};
+use crate::protocol::{InputModality, ModeKind, TextElement, ThreadItem, UserInput, WarningNotification};
+use crate::store::{EventMsg, ItemIdOf, RolloutItem, StoreError, TaskStarted, TurnContextLine};
+
+impl Task {
+    /// Records the context and the input, and publishes the input.
+    pub(super) async fn open(&mut self, input: &[UserInput]) -> Result<(), Failure> {
+        if self.host().cancel.is_cancelled() {
+            return Err(Failure::Interrupted);
+        }
+        self.event(EventMsg::TaskStarted(TaskStarted {
+            turn_id: Some(self.host().turn_id.to_string()),
+            started_at: Some(unix_seconds(self.started_at)),
+            model_context_window: Some(self.scope.model.effective_context_window()),
+            collaboration_mode_kind: Some(
+                match self.scope.settings.mode {
+                    ModeKind::Plan => "plan",
+                    ModeKind::Default => "default",
+                }
+                .to_owned(),
+            ),
+        }));
+        let context = self.tell_situation();
+        self.say(context, input).await.map_err(Failure::from)
+    }
+
+    /// A message of the user that came while the turn ran.
+    pub(super) async fn user_message(&mut self, input: &[UserInput]) -> Result<(), Failure> {
+        self.say(Vec::new(), input).await.map_err(Failure::from)
+    }
+
+    /// Adds what has to be said about the thread's situation to the conversation; returns what was added.
+    fn tell_situation(&mut self) -> Vec<InputItem> {
+        let scope = Arc::clone(&self.scope);
+        let services = &scope.services;
+        let clock = WallClock::now();
+        let situation = Situation {
+            settings: &scope.settings,
+            clock: &clock,
+            model: &scope.model,
+            shell: &services.shell,
+            project_docs: &services.project_docs,
+            approved_prefixes: &services.approved_prefixes(),
+            sections: &services.sections,
+            tell_permissions: services.config.include_permissions_instructions,
+            tell_environment: services.config.include_environment_context,
+        };
+        let context = match &self.conversation.told {
+            None => situation.initial(),
+            Some(told) => situation.changes(told),
+        };
+        for item in &context {
+            self.remember(Arc::clone(item));
+        }
+        let truncation = match scope.model.truncation {
+            catalog::Truncation::Bytes(limit) => Truncation::Bytes(limit),
+            catalog::Truncation::Tokens(limit) => Truncation::Tokens(limit),
+        };
+        let told = scope
+            .settings
+            .to_turn_context(&scope.host.turn_id, &clock, Some(truncation));
+        if let Some(line) = line_of(&told) {
+            self.line(RolloutItem::TurnContext(Box::new(line)));
+        }
+        self.conversation.told = Some(told);
+        context
+    }
+
+    /// Records the user's message behind the `context`, then publishes both.
+    async fn say(&mut self, context: Vec<InputItem>, input: &[UserInput]) -> Result<(), StoreError> {
+        let images = self.scope.model.input_modalities.contains(&InputModality::Image);
+        let said = UserMessage::read(input, images).await;
+        let id = items::new_id();
+        let mut raw = context;
+        raw.extend(said.message.clone());
+        if let Some(message) = said.message {
+            self.remember(message);
+        }
+        if !input.is_empty() {
+            self.event(EventMsg::UserMessage(event_of(input)));
+            let turn_id = self.host().turn_id.to_string();
+            self.line(RolloutItem::item_id(turn_id, &id, ItemIdOf::UserMessage));
+        }
+        for skill in &said.skills {
+            self.remember(Arc::clone(skill));
+        }
+        self.flush().await?;
+        for item in &raw {
+            self.publish_raw(item).await;
+        }
+        if !input.is_empty() {
+            let item = ThreadItem::UserMessage {
+                content: input.to_vec(),
+                id,
+            };
+            items::publish_started(self.host(), item.clone()).await;
+            items::publish_completed(self.host(), item).await;
+        }
+        for skill in &said.skills {
+            self.publish_raw(skill).await;
+        }
+        for message in said.warnings {
+            let thread_id = Some(self.host().thread_id.to_string());
+            self.host().publish(&WarningNotification { message, thread_id }).await;
+        }
+        Ok(())
+    }
+}
+
+/// The settings as their line: the same members under the same names.
+fn line_of(told: &TurnContext) -> Option<TurnContextLine> {
+    serde_json::from_value(serde_json::to_value(told).ok()?).ok()
+}
+
+/// The event line of an input: its texts joined, its images apart.
+fn event_of(input: &[UserInput]) -> crate::store::UserMessage {
+    let mut event = crate::store::UserMessage {
+        images: Some(Vec::new()),
+        ..Default::default()
+    };
+    for item in input {
+        match item {
+            UserInput::Text { text, text_elements } => {
+                let offset = event.message.len();
+                event.message.push_str(text);
+                event
+                    .text_elements
+                    .extend(text_elements.iter().map(|element| moved(element, offset)));
+            }
+            UserInput::Image { url } => event.images.get_or_insert_default().push(url.clone()),
+            UserInput::LocalImage { path } => event.local_images.push(PathBuf::from(path)),
+            UserInput::Skill { .. } | UserInput::Mention { .. } => {}
+        }
+    }
+    event
+}
+
+fn moved(element: &TextElement, offset: usize) -> TextElement {
+    let mut element = element.clone();
+    element.byte_range.start += offset;
+    element.byte_range.end += offset;
+    element
+}

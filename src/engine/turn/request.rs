@@ -1,0 +1,137 @@
+//! What a step asks of the provider: put together once per turn, then only the history changes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::config::ResolvedConfig;
+use crate::engine::history::History;
+use crate::engine::scope::TurnScope;
+use crate::engine::settings::TurnSettings;
+use crate::engine::tools::{ToolOffer, web_search};
+use crate::model::catalog::{self, ModelInfo, ModelOverrides};
+use crate::model::{Reasoning, SamplingRequest, TextControls};
+use crate::protocol::{InputModality, ModeKind, ReasoningEffort, ReasoningSummary, SandboxPolicy};
+
+/// What is known of the turn's model, with what the configuration overrides.
+pub fn model_info(settings: &TurnSettings, config: &ResolvedConfig) -> ModelInfo {
+    catalog::find(&settings.model).with_overrides(&ModelOverrides {
+        context_window: config.context_window,
+        auto_compact_limit: config.auto_compact_token_limit,
+        tool_output_tokens: config.tool_output_token_limit,
+        reasoning: config.supports_reasoning_summaries,
+    })
+}
+
+/// The parts of a request that stay the same for a turn.
+pub(super) struct StepTemplate {
+    request: SamplingRequest,
+    images: bool,
+}
+
+impl StepTemplate {
+    pub(super) fn new(
+        scope: &TurnScope,
+        output_schema: Option<Arc<RawValue>>,
+        client_metadata: &BTreeMap<String, String>,
+        started_at: SystemTime,
+    ) -> Self {
+        let services = &scope.services;
+        let model = &scope.model;
+        let settings = &scope.settings;
+        let verbosity = model
+            .default_verbosity
+            .map(|default| services.config.verbosity.unwrap_or(default));
+        let tier = settings
+            .service_tier
+            .as_deref()
+            .and_then(|tier| model.service_tier(tier));
+        StepTemplate {
+            request: SamplingRequest {
+                model: settings.model.to_string(),
+                instructions: Arc::clone(&services.instructions),
+                input: Vec::new(),
+                tools: services.tools.specs(&offer(scope)),
+                parallel_tool_calls: model.parallel_tool_calls,
+                reasoning: reasoning(settings, model, &services.config),
+                text: TextControls {
+                    verbosity,
+                    schema: output_schema,
+                },
+                service_tier: tier.map(str::to_owned),
+                identity: Arc::clone(&services.identity),
+                turn_metadata: turn_metadata(scope, client_metadata, started_at),
+                turn_state: None,
+            },
+            images: model.input_modalities.contains(&InputModality::Image),
+        }
+    }
+
+    /// The request of the next step.
+    pub(super) fn request(&self, history: &History, turn_state: Option<String>) -> SamplingRequest {
+        SamplingRequest {
+            input: history.request_input(self.images),
+            turn_state,
+            ..self.request.clone()
+        }
+    }
+}
+
+fn offer(scope: &TurnScope) -> ToolOffer {
+    let config = &scope.services.config;
+    ToolOffer {
+        apply_patch: scope.model.apply_patch,
+        image_detail: scope.model.image_detail,
+        web_search_content_types: scope.model.web_search_content,
+        web_search_live: web_search::live(config.web_search, &scope.settings.sandbox),
+        allow_login_shell: config.allow_login_shell,
+        environment: true,
+    }
+}
+
+/// The effort of the turn, else the configuration's for plan mode, else the model's; the summary likewise.
+fn reasoning(settings: &TurnSettings, model: &ModelInfo, config: &ResolvedConfig) -> Option<Reasoning> {
+    let default_effort = model.default_effort?;
+    let planned = match settings.mode {
+        ModeKind::Plan => config.plan_mode_reasoning_effort.or(Some(ReasoningEffort::Medium)),
+        ModeKind::Default => None,
+    };
+    let summary = settings.summary.or(model.default_summary);
+    Some(Reasoning {
+        effort: settings.effort.or(planned).or(Some(default_effort)),
+        summary: summary.filter(|summary| *summary != ReasoningSummary::None),
+    })
+}
+
+/// The JSON text that tells the provider about the turn.
+fn turn_metadata(
+    scope: &TurnScope,
+    client_metadata: &BTreeMap<String, String>,
+    started_at: SystemTime,
+) -> Option<Arc<str>> {
+    let identity = &scope.services.identity;
+    let started_ms = started_at.duration_since(UNIX_EPOCH).map_or(0, |age| age.as_millis());
+    let sandbox = match scope.settings.sandbox {
+        SandboxPolicy::DangerFullAccess => "none",
+        _ => "seccomp",
+    };
+    let mut metadata = Map::new();
+    metadata.insert("session_id".to_owned(), identity.session_id.clone().into());
+    metadata.insert("thread_id".to_owned(), identity.thread_id.clone().into());
+    if identity.subagent.is_some() {
+        metadata.insert("thread_source".to_owned(), "subagent".into());
+    }
+    metadata.insert("turn_id".to_owned(), (*scope.host.turn_id).into());
+    metadata.insert("sandbox".to_owned(), sandbox.into());
+    metadata.insert(
+        "turn_started_at_unix_ms".to_owned(),
+        u64::try_from(started_ms).unwrap_or(u64::MAX).into(),
+    );
+    for (key, value) in client_metadata {
+        metadata.entry(key).or_insert_with(|| Value::from(value.as_str()));
+    }
+    serde_json::to_string(&metadata).ok().map(Arc::from)
+}

@@ -1,0 +1,194 @@
+//! The turn's state and its loop.
+//!
+//! Lines for the rollout are collected and written in as few appends as the rule "recorded, then published" allows:
+//! [`Task::flush`] comes before each `item/completed`, before a tool runs, and before the end is reported.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::value::RawValue;
+use tokio::sync::RwLock;
+
+use crate::engine::host::TurnHost;
+use crate::engine::scope::TurnScope;
+use crate::engine::turn::request::StepTemplate;
+use crate::engine::turn::step::StepError;
+use crate::engine::turn::{Conversation, TurnJob};
+use crate::model::{InputItem, ModelError};
+use crate::protocol::{
+    CodexErrorInfo, ErrorNotification, RawResponseItemCompletedNotification, ResponseItem, TurnError, UserInput,
+};
+use crate::store::{EventMsg, RolloutItem, StoreError};
+
+/// Why a turn ended before its work was done.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The user, or the thread, ended it.
+    Interrupted,
+    /// It cannot go on.
+    Failed(TurnError),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Failure::Failed(TurnError {
+            additional_details: None,
+            codex_error_info: Some(CodexErrorInfo::Other),
+            message: error.to_string(),
+        })
+    }
+}
+
+/// A running turn.
+pub(super) struct Task {
+    pub(super) scope: Arc<TurnScope>,
+    pub(super) conversation: Conversation,
+    /// What every request of the turn has in common.
+    pub(super) template: StepTemplate,
+    /// The provider's routing token of this turn.
+    pub(super) turn_state: Option<String>,
+    /// Clients know that another model answers.
+    pub(super) rerouted: bool,
+    /// Calls that may overlap share it; others hold it alone.
+    pub(super) tool_lock: Arc<RwLock<()>>,
+    pub(super) started_at: SystemTime,
+    pub(super) started: Instant,
+    pub(super) first_token: Option<Duration>,
+    pub(super) last_message: Option<String>,
+    lines: Vec<RolloutItem>,
+}
+
+impl Task {
+    pub(super) fn new(job: TurnJob) -> Self {
+        let scope = Arc::new(TurnScope::new(job.host, job.services, job.settings, job.model));
+        Task {
+            template: StepTemplate::new(&scope, job.output_schema, &job.client_metadata, job.started_at),
+            scope,
+            conversation: job.conversation,
+            turn_state: None,
+            rerouted: false,
+            tool_lock: Arc::default(),
+            started_at: job.started_at,
+            started: Instant::now(),
+            first_token: None,
+            last_message: None,
+            lines: Vec::new(),
+        }
+    }
+
+    /// The line to the thread.
+    pub(super) fn host(&self) -> &TurnHost {
+        &self.scope.host
+    }
+
+    /// Runs the loop to its end. An auto-compaction belongs before the first step and between two steps.
+    pub(super) async fn run(&mut self, input: &[UserInput]) -> Result<(), Failure> {
+        self.open(input).await?;
+        loop {
+            let goes_on = self.step().await?;
+            let pending = self.host().take_pending_input();
+            if pending.is_empty() && !goes_on {
+                return Ok(());
+            }
+            for pending in pending {
+                self.user_message(&pending.input).await?;
+            }
+        }
+    }
+
+    /// One step, repeated while the provider's faults allow it. Returns whether another step must follow.
+    async fn step(&mut self) -> Result<bool, Failure> {
+        let provider = Arc::clone(&self.scope.services.provider);
+        let mut failures = 0;
+        loop {
+            if self.host().cancel.is_cancelled() {
+                return Err(Failure::Interrupted);
+            }
+            let error = match self.attempt().await {
+                Ok(goes_on) => return Ok(goes_on),
+                Err(StepError::Store(error)) => return Err(error.into()),
+                Err(StepError::Model(error)) => error,
+            };
+            if self.host().cancel.is_cancelled() || matches!(error, ModelError::Interrupted) {
+                return Err(Failure::Interrupted);
+            }
+            if matches!(error, ModelError::InvalidImage) && self.conversation.history.drop_recent_tool_images() {
+                continue;
+            }
+            failures += 1;
+            let Some(delay) = provider.retry().next(failures, &error) else {
+                return Err(self.give_up(error).await);
+            };
+            let notice = error.to_retry_notice(failures, provider.retry().stream_max_retries);
+            self.host().publish(&self.error(notice)).await;
+            tokio::select! {
+                () = self.host().cancel.cancelled() => return Err(Failure::Interrupted),
+                () = tokio::time::sleep(delay) => {}
+            }
+        }
+    }
+
+    fn error(&self, error: TurnError) -> ErrorNotification {
+        ErrorNotification {
+            error,
+            thread_id: self.host().thread_id.to_string(),
+            turn_id: self.host().turn_id.to_string(),
+            will_retry: true,
+        }
+    }
+
+    /// Adds a line to the next append.
+    pub(super) fn line(&mut self, line: impl Into<RolloutItem>) {
+        self.lines.push(line.into());
+    }
+
+    /// Adds an event line to the next append.
+    pub(super) fn event(&mut self, event: EventMsg) {
+        self.lines.push(RolloutItem::Event(event));
+    }
+
+    /// Adds an item to the conversation and to the next append.
+    pub(super) fn remember(&mut self, item: InputItem) {
+        self.lines.push(RolloutItem::ResponseItem(Arc::clone(&item)));
+        self.conversation.history.push(item);
+    }
+
+    /// Writes the collected lines.
+    pub(super) async fn flush(&mut self) -> Result<(), StoreError> {
+        if self.lines.is_empty() {
+            return Ok(());
+        }
+        let lines = std::mem::take(&mut self.lines);
+        self.scope.recorder().append(lines).await
+    }
+
+    /// Shows a recorded item to clients that asked for raw items.
+    pub(super) async fn publish_raw(&self, item: &RawValue) {
+        if !self.scope.services.raw_events {
+            return;
+        }
+        let Ok(item) = serde_json::from_str::<ResponseItem>(item.get()) else {
+            return;
+        };
+        self.host()
+            .publish(&RawResponseItemCompletedNotification {
+                item,
+                thread_id: self.host().thread_id.to_string(),
+                turn_id: self.host().turn_id.to_string(),
+            })
+            .await;
+    }
+
+    /// Notes when the model's first output came.
+    pub(super) fn saw_output(&mut self) {
+        if self.first_token.is_none() {
+            self.first_token = Some(self.started.elapsed());
+        }
+    }
+}
+
+/// Seconds since 1970.
+pub(super) fn unix_seconds(time: SystemTime) -> i64 {
+    let age = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(age.as_secs()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,136 @@
+//! Counting tokens and telling clients: usage and rate limits always go out as a pair.
+
+use serde_json::{Value, json};
+
+use crate::engine::host::TurnEvent;
+use crate::engine::turn::task::{Failure, Task};
+use crate::model::{ModelError, TokenUsage};
+use crate::protocol::{
+    AccountRateLimitsUpdatedNotification, RateLimitSnapshot, RateLimitWindow, ThreadTokenUsage,
+    ThreadTokenUsageUpdatedNotification, TokenUsageBreakdown,
+};
+use crate::store::{EventMsg, TokenCount};
+
+/// The limits that are meant when the provider names none.
+const DEFAULT_LIMIT: &str = "codex";
+
+impl Task {
+    /// Counts an answer.
+    pub(super) fn count(&mut self, usage: TokenUsage) {
+        let last = TokenUsageBreakdown::from(usage);
+        let window = self.scope.model.effective_context_window();
+        let known = self.conversation.usage.get_or_insert_with(|| ThreadTokenUsage {
+            last: TokenUsageBreakdown::default(),
+            model_context_window: None,
+            total: TokenUsageBreakdown::default(),
+        });
+        let total = &mut known.total;
+        total.cached_input_tokens += last.cached_input_tokens;
+        total.input_tokens += last.input_tokens;
+        total.output_tokens += last.output_tokens;
+        total.reasoning_output_tokens += last.reasoning_output_tokens;
+        total.total_tokens += last.total_tokens;
+        known.last = last;
+        known.model_context_window = Some(window);
+    }
+
+    /// The conversation does not fit: whatever was counted, the window is full.
+    fn fill_window(&mut self) {
+        let window = self.scope.model.effective_context_window();
+        let counted = self
+            .conversation
+            .usage
+            .as_ref()
+            .map_or(0, |usage| usage.total.total_tokens);
+        let full = |total_tokens| TokenUsageBreakdown {
+            total_tokens,
+            ..TokenUsageBreakdown::default()
+        };
+        self.conversation.usage = Some(ThreadTokenUsage {
+            last: full((window - counted).max(0)),
+            model_context_window: Some(window),
+            total: full(window),
+        });
+    }
+
+    /// Takes over what the provider told about rate limits.
+    pub(super) fn note_rate_limits(&mut self, told: Option<&RateLimitSnapshot>) {
+        if let Some(told) = told {
+            self.conversation.rate_limits = Some(told.clone());
+        }
+    }
+
+    fn rate_limits(&self) -> RateLimitSnapshot {
+        self.conversation
+            .rate_limits
+            .clone()
+            .unwrap_or_else(|| RateLimitSnapshot {
+                limit_id: Some(DEFAULT_LIMIT.to_owned()),
+                ..RateLimitSnapshot::default()
+            })
+    }
+
+    /// Adds the line of usage and rate limits to the next append.
+    pub(super) fn note_usage(&mut self) {
+        let limits = self.rate_limits();
+        self.event(EventMsg::TokenCount(Box::new(TokenCount {
+            info: self.conversation.usage.as_ref().map(Into::into),
+            rate_limits: Some(recorded(&limits)),
+        })));
+    }
+
+    /// Publishes usage and rate limits.
+    pub(super) async fn publish_usage(&mut self) {
+        let limits = self.rate_limits();
+        if let Some(usage) = &self.conversation.usage {
+            let host = self.host();
+            host.publish(&ThreadTokenUsageUpdatedNotification {
+                thread_id: host.thread_id.to_string(),
+                token_usage: usage.clone(),
+                turn_id: host.turn_id.to_string(),
+            })
+            .await;
+            host.send(TurnEvent::Usage(Box::new(usage.clone()))).await;
+        }
+        let update = AccountRateLimitsUpdatedNotification { rate_limits: limits };
+        self.host().broadcast(&update).await;
+    }
+
+    /// Ends the turn for an error that no further attempt can mend.
+    pub(super) async fn give_up(&mut self, error: ModelError) -> Failure {
+        if matches!(error, ModelError::ContextWindow) {
+            self.fill_window();
+            self.note_usage();
+            self.publish_usage().await;
+        } else if let Some(limits) = error.rate_limits() {
+            self.note_rate_limits(Some(limits));
+            self.note_usage();
+            self.publish_usage().await;
+        }
+        Failure::Failed(error.to_turn_error())
+    }
+}
+
+/// A snapshot as rollout lines spell it.
+fn recorded(limits: &RateLimitSnapshot) -> Value {
+    let window = |window: &RateLimitWindow| {
+        json!({
+            "used_percent": f64::from(window.used_percent),
+            "window_minutes": window.window_duration_mins,
+            "resets_at": window.resets_at,
+        })
+    };
+    json!({
+        "limit_id": limits.limit_id,
+        "limit_name": limits.limit_name,
+        "primary": limits.primary.as_ref().map(window),
+        "secondary": limits.secondary.as_ref().map(window),
+        "credits": limits.credits.as_ref().map(|credits| json!({
+            "has_credits": credits.has_credits,
+            "unlimited": credits.unlimited,
+            "balance": credits.balance,
+        })),
+        "plan_type": limits.plan_type,
+        "rate_limit_reached_type": limits.rate_limit_reached_type,
+    })
+}
