@@ -23,7 +23,6 @@ use crate::engine::history::History;
 use crate::engine::host::{TurnEvent, TurnHost};
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::{TurnContext, TurnSettings};
-use crate::model::catalog::ModelInfo;
 use crate::protocol::{RateLimitSnapshot, ThreadTokenUsage, UserInput, WarningNotification};
 
 pub use request::model_info;
@@ -40,7 +39,7 @@ pub struct Conversation {
     /// The settings that the model was last told about; `None` when it has to be told everything (first turn, after a
     /// compaction).
     pub told: Option<TurnContext>,
-    /// The client knows that the model's metadata are guessed.
+    /// Clients know that a model's metadata are guessed.
     pub fallback_warned: bool,
 }
 
@@ -52,8 +51,6 @@ pub struct TurnJob {
     pub services: Arc<ThreadServices>,
     /// The settings of this turn.
     pub settings: Arc<TurnSettings>,
-    /// What is known of the turn's model: [`model_info`] of settings and configuration.
-    pub model: Arc<ModelInfo>,
     /// The conversation so far; comes back in `TurnEnd`.
     pub conversation: Conversation,
     /// What the user said.
@@ -69,14 +66,16 @@ pub struct TurnJob {
 impl TurnJob {
     /// The warning that clients get before the first turn of a model that nothing is known about. Given once.
     pub fn opening_warning(&mut self) -> Option<WarningNotification> {
-        if !self.model.fallback || std::mem::replace(&mut self.conversation.fallback_warned, true) {
+        if self.conversation.fallback_warned {
             return None;
         }
-        Some(WarningNotification {
+        let model = model_info(&self.settings, &self.services.config);
+        self.conversation.fallback_warned = model.fallback;
+        model.fallback.then(|| WarningNotification {
             message: format!(
                 "Model metadata for `{}` not found. Defaulting to fallback metadata; this can degrade performance and \
                  cause issues.",
-                self.model.slug
+                model.slug
             ),
             thread_id: Some(self.host.thread_id.to_string()),
         })

@@ -11,7 +11,7 @@ use tokio::sync::RwLock;
 
 use crate::engine::host::TurnHost;
 use crate::engine::scope::TurnScope;
-use crate::engine::turn::request::StepTemplate;
+use crate::engine::turn::request::{StepTemplate, model_info};
 use crate::engine::turn::step::StepError;
 use crate::engine::turn::{Conversation, TurnJob};
 use crate::model::{InputItem, ModelError};
@@ -60,7 +60,8 @@ pub(super) struct Task {
 
 impl Task {
     pub(super) fn new(job: TurnJob) -> Self {
-        let scope = Arc::new(TurnScope::new(job.host, job.services, job.settings, job.model));
+        let model = Arc::new(model_info(&job.settings, &job.services.config));
+        let scope = Arc::new(TurnScope::new(job.host, job.services, job.settings, model));
         Task {
             template: StepTemplate::new(&scope, job.output_schema, &job.client_metadata, job.started_at),
             scope,
