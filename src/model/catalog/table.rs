@@ -120,7 +120,7 @@ pub static REHEARSAL: ModelInfo = ModelInfo {
     slug: Cow::Borrowed("rehearsal"),
     display_name: Cow::Borrowed("Rehearsal"),
     description: Cow::Borrowed("Built in, offline, follows plain instructions word for word. Not an AI model."),
-    visibility: Visibility::Never,
+    visibility: Visibility::Hide,
     efforts: &[],
     default_effort: None,
     default_verbosity: None,
