@@ -1,9 +1,22 @@
-//! Running commands.
+//! Running commands: sessions, terminals, output caps, and what may run without asking.
+//!
+//! This is the only room that starts processes. A command of the model goes through [`decision`] first (rules, safe
+//! and dangerous lists, sandbox policy), then becomes a [`session::Session`] of its thread's [`sessions::Sessions`].
+//! Knows neither items nor clients: what a command means on the wire is told in `engine/tools`.
+
 pub mod bash;
 pub mod decision;
+pub mod environment;
 pub mod output;
 pub mod policy;
+pub mod pty;
 pub mod safety;
+pub mod session;
+pub mod sessions;
 pub mod shell;
+pub mod spawn;
 pub mod truncate;
 pub mod utf8;
+
+pub use session::{Session, SpawnError};
+pub use sessions::Sessions;

@@ -1,0 +1,133 @@
+//! Starting a process: its own session and process group, bound to this server's life, its output on one descriptor.
+//!
+//! Standard output and error share a descriptor, so their order is the order of writing. Without a terminal standard
+//! input is empty. The only `unsafe` of this room is here: what a child does between fork and exec.
+//!
+//! On Linux the child gets a signal when the *thread* that started it ends; so call this on a thread that lives as long
+//! as the server (an arbiter), never on the blocking pool.
+
+use std::io;
+use std::path::Path;
+use std::process::Stdio;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+
+use crate::exec::environment::Environment;
+use crate::exec::pty::{Pty, PtySize};
+
+/// What to start.
+#[derive(Debug, Clone, Copy)]
+pub struct SpawnRequest<'a> {
+    /// Program and arguments.
+    pub argv: &'a [String],
+    /// The working folder.
+    pub cwd: &'a Path,
+    /// All of its environment.
+    pub environment: &'a Environment,
+    /// The size of its terminal; none means pipes and no input.
+    pub terminal: Option<PtySize>,
+}
+
+/// A process that runs.
+#[derive(Debug)]
+pub struct Started {
+    /// To wait for.
+    pub child: Child,
+    /// To signal.
+    pub group: ProcessGroup,
+    /// Where its output arrives.
+    pub output: OutputEnd,
+}
+
+/// Our end of a process's output.
+#[derive(Debug)]
+pub enum OutputEnd {
+    /// A pipe.
+    Pipe(tokio::net::unix::pipe::Receiver),
+    /// A terminal.
+    Terminal(Pty),
+}
+
+/// The group that a started process leads.
+#[derive(Debug, Clone, Copy)]
+pub struct ProcessGroup(Pid);
+
+impl ProcessGroup {
+    /// Kills every process of the group. A group that is gone is fine.
+    pub fn kill(self) {
+        let _ = killpg(self.0, Signal::SIGKILL);
+    }
+}
+
+/// Starts a process.
+pub fn spawn(request: &SpawnRequest<'_>) -> io::Result<Started> {
+    let (program, arguments) = request
+        .argv
+        .split_first()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no program given"))?;
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .current_dir(request.cwd)
+        .env_clear()
+        .envs(request.environment)
+        .kill_on_drop(true);
+    let output = match request.terminal {
+        Some(size) => {
+            let (pty, terminal) = Pty::open(size)?;
+            command
+                .stdin(Stdio::from(terminal.try_clone()?))
+                .stdout(Stdio::from(terminal.try_clone()?))
+                .stderr(Stdio::from(terminal));
+            OutputEnd::Terminal(pty)
+        }
+        None => {
+            let (ours, theirs) = io::pipe()?;
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::from(theirs.try_clone()?))
+                .stderr(Stdio::from(theirs));
+            OutputEnd::Pipe(tokio::net::unix::pipe::Receiver::from_owned_fd(ours.into())?)
+        }
+    };
+    prepare_child(&mut command, request.terminal.is_some());
+    let child = command.spawn()?;
+    let pid = child
+        .id()
+        .and_then(|pid| i32::try_from(pid).ok())
+        .ok_or_else(|| io::Error::other("the process ended before it was known"))?;
+    Ok(Started {
+        child,
+        group: ProcessGroup(Pid::from_raw(pid)),
+        output,
+    })
+}
+
+/// Makes the child lead a session of its own, take its terminal, and not outlive us.
+#[allow(unsafe_code, reason = "pre_exec has no safe form")]
+fn prepare_child(command: &mut Command, terminal: bool) {
+    let parent = nix::unistd::getpid();
+    // SAFETY: the closure runs between fork and exec and makes only async-signal-safe system calls: setsid, ioctl,
+    // prctl, getppid. It does not allocate, lock or touch memory shared with other threads.
+    unsafe {
+        command.pre_exec(move || {
+            nix::unistd::setsid()?;
+            if terminal && nix::libc::ioctl(0, nix::libc::TIOCSCTTY as _, 0) == -1 {
+                return Err(io::Error::last_os_error());
+            }
+            #[cfg(target_os = "linux")]
+            {
+                nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?;
+                // The parent may have died before the call above: nobody would send the signal then.
+                if nix::unistd::getppid() != parent {
+                    return Err(io::Error::from(io::ErrorKind::BrokenPipe));
+                }
+            }
+            #[cfg(not(target_os = "linux"))]
+            let _ = parent;
+            Ok(())
+        });
+    }
+}
