@@ -137,7 +137,7 @@ impl Settings {
         Settings {
             home,
             allowed_origins: Vec::new(),
-            drain_timeout: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(30),
             heartbeat_interval: Duration::from_secs(30),
             heartbeat_timeout: Duration::from_secs(90),
             handshake_timeout: Duration::from_secs(5),

@@ -1,3 +1,5 @@
-//! Transports that are not HTTP: stdio, and the listen addresses of all of them.
+//! Transports that are not HTTP: stdio, the control socket's place, its bridge, and the listen addresses of all of them.
 
 pub mod listen;
+pub mod proxy;
+pub mod unix;
