@@ -25,11 +25,7 @@ pub async fn run(socket: &Path) -> Result<(), ProxyError> {
     Ok(())
 }
 
-async fn bridge(
-    stream: UnixStream,
-    mut input: impl AsyncRead + Unpin,
-    mut output: impl AsyncWrite + Unpin,
-) {
+async fn bridge(stream: UnixStream, mut input: impl AsyncRead + Unpin, mut output: impl AsyncWrite + Unpin) {
     let (mut from_server, mut to_server) = stream.into_split();
     let sent = tokio::io::copy(&mut input, &mut to_server);
     let received = tokio::io::copy(&mut from_server, &mut output);
@@ -69,8 +65,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_missing_server_is_named_with_its_cause() {
-        let error = run(Path::new("/nowhere/x.sock")).await.expect_err("no server").to_string();
-        let expected = "failed to connect to socket at /nowhere/x.sock\n\nCaused by:\n    No such file or directory (os error 2)";
+        let error = run(Path::new("/nowhere/x.sock"))
+            .await
+            .expect_err("no server")
+            .to_string();
+        let expected =
+            "failed to connect to socket at /nowhere/x.sock\n\nCaused by:\n    No such file or directory (os error 2)";
         assert_eq!(error, expected);
     }
 }

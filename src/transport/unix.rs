@@ -139,7 +139,10 @@ mod tests {
         let path = root.path().join("c.sock");
         let (_listener, _socket) = ControlSocket::bind(&path).expect("a socket");
         let error = ControlSocket::bind(&path).expect_err("a second server").to_string();
-        assert_eq!(error, format!("app-server control socket is already in use at {}", path.display()));
+        assert_eq!(
+            error,
+            format!("app-server control socket is already in use at {}", path.display())
+        );
     }
 
     #[test]

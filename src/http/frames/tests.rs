@@ -66,8 +66,17 @@ fn control_frames_may_stand_between_fragments() {
 
 #[test]
 fn binary_messages_are_seen_but_not_kept() {
-    let stream = [frame(2, true, b"x"), frame(2, false, b"y"), frame(0, true, b"z"), frame(1, true, b"t")].concat();
-    assert_eq!(decode(&stream, 100), Ok(vec![Incoming::Binary, Incoming::Binary, text(b"t")]));
+    let stream = [
+        frame(2, true, b"x"),
+        frame(2, false, b"y"),
+        frame(0, true, b"z"),
+        frame(1, true, b"t"),
+    ]
+    .concat();
+    assert_eq!(
+        decode(&stream, 100),
+        Ok(vec![Incoming::Binary, Incoming::Binary, text(b"t")])
+    );
 }
 
 #[test]
@@ -90,7 +99,12 @@ fn a_frame_is_refused_by_its_announced_length_alone() {
 
 #[test]
 fn a_message_is_bounded_in_bytes_and_pieces() {
-    let whole = [frame(1, false, &[b'x'; 1000]), frame(0, false, &[b'x'; 1000]), frame(0, true, &[b'x'; 1000])].concat();
+    let whole = [
+        frame(1, false, &[b'x'; 1000]),
+        frame(0, false, &[b'x'; 1000]),
+        frame(0, true, &[b'x'; 1000]),
+    ]
+    .concat();
     assert!(decode(&whole, 4096).is_ok_and(|messages| messages.len() == 1));
     let over = [whole[..whole.len() - 1].to_vec(), vec![0], frame(1, false, &[0; 1000])].concat();
     assert!(decode(&over, 4096).is_ok());
@@ -112,7 +126,11 @@ fn a_message_is_bounded_in_bytes_and_pieces() {
 #[test]
 fn broken_framing_is_a_violation() {
     let unmasked = [0x81, 0x01, b'x'];
-    let reserved = { let mut bytes = frame(1, true, b"x"); bytes[0] |= 0x40; bytes };
+    let reserved = {
+        let mut bytes = frame(1, true, b"x");
+        bytes[0] |= 0x40;
+        bytes
+    };
     let cases: [&[u8]; 6] = [
         &unmasked,
         &reserved,

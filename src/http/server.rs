@@ -1,0 +1,126 @@
+//! Binds the listeners and serves them: one actix-web server for all TCP addresses and Unix sockets of the process.
+//!
+//! Binding happens in [`bind`], at once and with errors for the terminal; serving begins with [`HttpService::run`]. The
+//! server handles no signals: `startup` decides when to stop.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpServer};
+
+use crate::actors::Kernel;
+use crate::http::app::{self, HttpState};
+use crate::http::auth::AuthPolicy;
+use crate::http::metrics::Renderer;
+use crate::http::peer::Peer;
+use crate::transport::listen::Listeners;
+use crate::transport::unix::{ControlSocket, SocketError};
+
+/// Handshakes that may wait to be accepted, so that a thousand clients at once need no second try.
+const BACKLOG: u32 = 4096;
+/// How long the server waits for its connections at the end; they have been told to go before.
+const LAST_CONNECTIONS_SECONDS: u64 = 3;
+
+/// Why the listeners cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A TCP address that cannot be bound.
+    #[error("{0}")]
+    Tcp(io::Error),
+    /// A Unix socket that cannot be bound.
+    #[error(transparent)]
+    Unix(#[from] SocketError),
+    /// A bound Unix socket that cannot be served.
+    #[error("{0}")]
+    Serve(io::Error),
+}
+
+/// Bound listeners, served once [`HttpService::run`] is polled.
+pub struct HttpService {
+    server: actix_web::dev::Server,
+    addresses: Vec<SocketAddr>,
+    sockets: Vec<ControlSocket>,
+}
+
+/// Binds everything that `listeners` name. Must be called inside the actix system.
+pub fn bind(kernel: &Kernel, listeners: &Listeners, auth: AuthPolicy) -> Result<HttpService, ServeError> {
+    raise_file_limit();
+    let settings = kernel.services().settings.clone();
+    let metrics = Renderer::install();
+    if let Some(renderer) = &metrics {
+        actix_rt::spawn(renderer.clone().upkeep());
+    }
+    let routes = app::configure(Arc::new(HttpState {
+        kernel: kernel.clone(),
+        auth,
+        metrics,
+        started: Instant::now(),
+    }));
+    let per_worker = settings.max_connections.div_ceil(settings.http_workers);
+    let mut server = HttpServer::new(move || App::new().configure(routes.clone()))
+        .on_connect(Peer::note)
+        .workers(settings.http_workers)
+        .backlog(BACKLOG)
+        .max_connections(per_worker)
+        .tcp_nodelay(true)
+        .client_request_timeout(settings.handshake_timeout)
+        .keep_alive(settings.handshake_timeout)
+        .shutdown_timeout(LAST_CONNECTIONS_SECONDS)
+        .disable_signals();
+    for address in &listeners.tcp {
+        server = server.bind(address).map_err(ServeError::Tcp)?;
+    }
+    let addresses = server.addrs();
+    let mut sockets = Vec::with_capacity(listeners.unix.len());
+    for path in &listeners.unix {
+        let (listener, socket) = ControlSocket::bind(path)?;
+        sockets.push(socket);
+        server = server.listen_uds(listener).map_err(ServeError::Serve)?;
+    }
+    // actix counts Unix listeners among its addresses as 0.0.0.0:0 in some versions; ours were taken before.
+    Ok(HttpService {
+        server: server.run(),
+        addresses,
+        sockets,
+    })
+}
+
+impl HttpService {
+    /// The TCP addresses, with their real ports.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The Unix sockets.
+    pub fn sockets(&self) -> impl Iterator<Item = &Path> {
+        self.sockets.iter().map(ControlSocket::path)
+    }
+
+    /// Stops the server from elsewhere: `stop(true)` waits for its connections for a short time, `stop(false)` does not.
+    pub fn handle(&self) -> ServerHandle {
+        self.server.handle()
+    }
+
+    /// Serves until stopped, then removes the sockets.
+    pub async fn run(self) -> io::Result<()> {
+        let HttpService { server, sockets, .. } = self;
+        let served = server.await;
+        drop(sockets);
+        served
+    }
+}
+
+/// Each client costs two descriptors, so the soft limit is raised as far as the hard one allows.
+fn raise_file_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+    {
+        tracing::debug!("cannot raise the limit of open files: {error}");
+    }
+}
