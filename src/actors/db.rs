@@ -318,3 +318,6 @@ impl IndexWriter for DbWriter {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -176,6 +176,16 @@ impl LiveThreads {
         self.threads.get(&id).map(|entry| Arc::clone(entry.value()))
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.threads.is_empty()
+    }
+
     /// Every thread the index may not know in its present form.
     pub fn ahead(&self) -> Vec<StoredThread> {
         self.threads.iter().filter_map(|entry| entry.value().ahead()).collect()

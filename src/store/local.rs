@@ -113,6 +113,11 @@ impl LocalThreadStore {
         }
     }
 
+    /// How many threads are recorded now, or wait for the index.
+    pub fn live_count(&self) -> usize {
+        self.core.live.len()
+    }
+
     /// Waits until the index has everything that was recorded before.
     pub async fn index_settled(&self) -> Result<(), StoreError> {
         self.core.apply(Vec::new()).await

@@ -25,6 +25,9 @@ pub mod thread;
 pub mod turns;
 mod warnings;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 use futures_util::future::BoxFuture;
 
 pub use error::StoreError;

@@ -41,7 +41,12 @@ pub enum IndexError {
 impl IndexError {
     fn of_text(text: String) -> Self {
         let has = |part: &str| text.contains(part);
-        if has("not a database") || has("malformed") || has("no such table") || has("no such column") || has("corrupt")
+        if has("not a database")
+            || has("malformed")
+            || has("no such table")
+            || has("no such column")
+            || has("already exists")
+            || has("corrupt")
         {
             IndexError::Broken(text)
         } else if has("database is locked") || has("table is locked") {

@@ -12,6 +12,9 @@ pub mod source;
 pub mod tool_event;
 pub mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use codec::{Decoded, RolloutLine, decode_line, encode_line};
 pub use event::*;
 pub use item::*;

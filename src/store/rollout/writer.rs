@@ -111,7 +111,7 @@ impl RolloutFile {
     }
 
     /// Cuts off what a failed append left, if it is still the end of the file.
-    fn take_back(&mut self, repair: &[u8], lines: &[u8], written: usize, error: io::Error) -> io::Error {
+    pub(super) fn take_back(&mut self, repair: &[u8], lines: &[u8], written: usize, error: io::Error) -> io::Error {
         if written == 0 {
             return error;
         }

@@ -10,6 +10,9 @@ pub mod items;
 pub mod legacy;
 pub mod outline;
 
+#[cfg(test)]
+mod tests;
+
 pub use builder::{Detail, TurnBuilder};
 pub use conversation::Conversation;
 pub use history::{LoadedRollout, load};
