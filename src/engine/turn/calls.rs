@@ -36,7 +36,9 @@ impl Task {
         item: OutputItem,
         calls: &mut Vec<RunningCall>,
     ) -> Result<(), StoreError> {
-        let raw = item.history();
+        let Some(raw) = item.history() else {
+            return Ok(());
+        };
         self.remember(Arc::clone(&raw));
         self.flush().await?;
         self.publish_raw(&raw).await;

@@ -187,7 +187,9 @@ impl Task {
             return self.begin_call(item, &mut answer.calls).await;
         }
         let open = answer.open.take();
-        let raw = item.history();
+        let Some(raw) = item.history() else {
+            return Ok(());
+        };
         match item.kind {
             OutputItemKind::Message { role, text, phase } if role == "assistant" => {
                 let open = match open {
