@@ -3,15 +3,16 @@
 //! Made once per turn, held in an `Arc` by the loop and by each running tool. A tool's watcher may outlive the turn
 //! (a background command); it then still publishes under the old turn.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::config::ResolvedConfig;
 use crate::engine::context::ProjectDocs;
-use crate::engine::diff::TurnDiff;
+use crate::engine::diff::{self, TurnDiff};
 use crate::engine::host::TurnHost;
 use crate::engine::settings::TurnSettings;
 use crate::engine::tools::ToolSet;
+use crate::engine::tools::apply_patch::PatchApprovals;
 use crate::model::catalog::ModelInfo;
 use crate::model::{InputItem, ModelProvider, RequestIdentity};
 use crate::protocol::TurnDiffUpdatedNotification;
@@ -39,6 +40,8 @@ pub struct ThreadServices {
     pub sections: Vec<String>,
     /// Whether subscribers are told each item of the conversation (`experimentalRawEvents`).
     pub raw_events: bool,
+    /// The files that the user has approved patches of, for as long as the thread is loaded.
+    pub patch_approvals: PatchApprovals,
 }
 
 impl ThreadServices {
@@ -94,7 +97,10 @@ impl TurnScope {
             if diff.is_untouched() {
                 return;
             }
-            diff.update(self.diff_root.get_or_init(|| git_root(self.settings.cwd.as_path())))
+            diff.update(
+                self.diff_root
+                    .get_or_init(|| diff::root_of(self.settings.cwd.as_path())),
+            )
         };
         if let Some(diff) = update {
             self.host
@@ -106,10 +112,4 @@ impl TurnScope {
                 .await;
         }
     }
-}
-
-/// The root of the repository around `cwd`, else `cwd` itself.
-fn git_root(cwd: &Path) -> PathBuf {
-    let root = cwd.ancestors().find(|folder| folder.join(".git").exists());
-    root.unwrap_or(cwd).to_path_buf()
 }

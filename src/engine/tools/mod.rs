@@ -4,12 +4,13 @@
 //! one call. Running never fails the turn: whatever goes wrong is text for the model. Tools publish their own items
 //! through `cx.turn.host` and record lines through `cx.turn.recorder()`; the turn loop records calls and their outputs.
 
+pub mod apply_patch;
 pub mod dynamic;
 pub mod request_user_input;
 mod set;
+pub mod update_plan;
+pub mod view_image;
 pub mod web_search;
-
-pub mod apply_patch;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::engine::tools::dynamic::{DynamicTool, namespace_specs};
-use crate::engine::tools::{Tool, ToolOffer, request_user_input, web_search};
+use crate::engine::tools::{Tool, ToolOffer, apply_patch, request_user_input, update_plan, view_image, web_search};
 use crate::model::InputItem;
 use crate::protocol::DynamicToolSpec;
 
@@ -68,5 +68,10 @@ impl ToolSet {
 
 /// The built-in tools in the order in which they are offered.
 fn built_in() -> Vec<Arc<dyn Tool>> {
-    vec![Arc::new(request_user_input::RequestUserInput)]
+    vec![
+        Arc::new(update_plan::UpdatePlan),
+        Arc::new(request_user_input::RequestUserInput),
+        Arc::new(apply_patch::ApplyPatch),
+        Arc::new(view_image::ViewImage),
+    ]
 }

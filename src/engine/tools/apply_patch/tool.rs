@@ -1,0 +1,340 @@
+//! A call of `apply_patch`, from the model's text to the model's answer.
+//!
+//! Order: verify (nothing is shown of a patch that does not fit), decide, ask if need be, apply, record, publish. The
+//! same path serves the tool itself and a command that is nothing but a patch (see [`run_patch`]). Once files are being
+//! written the call runs to its end in a task of its own, so that an interrupt never leaves changes unrecorded.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::apply::{Applied, Change, VerifiedPatch, apply, shown, verify};
+use super::decision::{PatchDecision, Writable, patch_decision};
+use super::grammar;
+use crate::engine::host::Answer;
+use crate::engine::items;
+use crate::engine::scope::TurnScope;
+use crate::engine::tools::{Tool, ToolContext, ToolInput, ToolOffer, ToolOutput, parse_arguments};
+use crate::protocol::methods::server::ItemFileChangeRequestApproval;
+use crate::protocol::{
+    AbsolutePathBuf, FileChangeApprovalDecision, FileChangeRequestApprovalParams, ItemStartedNotification,
+    PatchApplyStatus, ThreadActiveFlag, ThreadItem,
+};
+use crate::rpc::EncodedNotification;
+use crate::store::{EventMsg, PatchApplyEnd, RolloutFileChange, RolloutItem};
+
+const DESCRIPTION: &str = "Edits files: adds, deletes, changes and moves them. Free text: send the patch as it is, not \
+    wrapped in JSON. Paths are relative to the working folder, or absolute.";
+
+/// The language as the model is told it; what is read is more forgiving.
+const GRAMMAR: &str = r#"start: begin_patch hunk+ end_patch
+begin_patch: "*** Begin Patch" LF
+end_patch: "*** End Patch" LF?
+
+hunk: add_hunk | delete_hunk | update_hunk
+add_hunk: "*** Add File: " filename LF add_line+
+delete_hunk: "*** Delete File: " filename LF
+update_hunk: "*** Update File: " filename LF change_move? change?
+
+filename: /(.+)/
+add_line: "+" /(.*)/ LF -> line
+
+change_move: "*** Move to: " filename LF
+change: (change_context | change_line)+ eof_line?
+change_context: ("@@" | "@@ " /(.+)/) LF
+change_line: ("+" | "-" | " ") /(.*)/ LF
+eof_line: "*** End of File" LF
+
+%import common.LF
+"#;
+
+/// The paths that the user has approved for as long as the thread is loaded.
+#[derive(Debug, Default)]
+pub struct PatchApprovals(Mutex<HashSet<PathBuf>>);
+
+impl PatchApprovals {
+    fn covers(&self, patch: &VerifiedPatch) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        patch.touched.iter().all(|path| known.contains(&path.plain))
+    }
+
+    fn add(&self, patch: &VerifiedPatch) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend(patch.touched.iter().map(|path| path.plain.clone()));
+    }
+}
+
+/// What came of a patch, for the model.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PatchOutcome {
+    /// It was applied, or failed while it was.
+    Ran {
+        /// 0, or 1 for a failure.
+        exit_code: i32,
+        /// The list of files, or the failure.
+        text: String,
+        /// How long it took.
+        duration: Duration,
+    },
+    /// It was not tried: it does not fit, or somebody said no.
+    Refused(String),
+}
+
+impl PatchOutcome {
+    /// The output of the tool.
+    pub fn to_text(&self) -> String {
+        match self {
+            PatchOutcome::Ran {
+                exit_code,
+                text,
+                duration,
+            } => {
+                let seconds = duration.as_secs_f64();
+                format!("Exit code: {exit_code}\nWall time: {seconds:.1} seconds\nOutput:\n{text}")
+            }
+            PatchOutcome::Refused(text) => text.clone(),
+        }
+    }
+
+    /// The output of a command that was nothing but a patch.
+    pub fn to_command_text(&self) -> String {
+        match self {
+            PatchOutcome::Ran {
+                exit_code,
+                text,
+                duration,
+            } => {
+                let tenths = (duration.as_secs_f64() * 10.0).round() / 10.0;
+                let told = json!({"output": text, "metadata": {"exit_code": exit_code, "duration_seconds": tenths}});
+                format!("Wall time: 0.0000 seconds\nOutput:\n{told}")
+            }
+            PatchOutcome::Refused(text) => text.clone(),
+        }
+    }
+}
+
+/// The tool.
+#[derive(Debug, Default)]
+pub struct ApplyPatch;
+
+impl Tool for ApplyPatch {
+    fn name(&self) -> &str {
+        "apply_patch"
+    }
+
+    fn spec(&self, offer: &ToolOffer) -> Option<Value> {
+        (offer.apply_patch && offer.environment).then(|| {
+            json!({
+                "type": "custom",
+                "name": "apply_patch",
+                "description": DESCRIPTION,
+                "format": {"type": "grammar", "syntax": "lark", "definition": GRAMMAR},
+            })
+        })
+    }
+
+    fn run(&self, cx: ToolContext) -> BoxFuture<'static, ToolOutput> {
+        Box::pin(async move {
+            let text = match &cx.call.input {
+                ToolInput::Custom(text) => text.clone(),
+                ToolInput::Function(_) => match parse_arguments::<Arguments>(&cx.call) {
+                    Ok(arguments) => arguments.input,
+                    Err(output) => return output,
+                },
+            };
+            let cwd = cx.turn.settings.cwd.clone();
+            ToolOutput::text(run_patch(&cx, text, cwd).await.to_text())
+        })
+    }
+
+    fn aborted(&self, elapsed: Duration) -> String {
+        format!("aborted by user after {:.1}s", elapsed.as_secs_f64())
+    }
+}
+
+/// The arguments of older models, which call the tool as a function.
+#[derive(Deserialize)]
+struct Arguments {
+    input: String,
+}
+
+/// Verifies, asks about and applies a patch; shows it as the call's `fileChange` item.
+pub async fn run_patch(cx: &ToolContext, text: String, cwd: AbsolutePathBuf) -> PatchOutcome {
+    let settings = Arc::clone(&cx.turn.settings);
+    let judged = tokio::task::spawn_blocking(move || {
+        let patch = grammar::parse(&text).map_err(|error| format!("apply_patch verification failed: {error}"))?;
+        if patch.environment.is_some() {
+            return Err("apply_patch environment selection is unavailable for this turn".to_owned());
+        }
+        let patch = verify(patch, &cwd).map_err(|error| format!("apply_patch verification failed: {error}"))?;
+        let writable = Writable::of(&settings.sandbox, &settings.workspace_roots);
+        let decision = patch_decision(&settings.approval_policy, &settings.sandbox, &writable, &patch.touched);
+        Ok((patch, decision))
+    })
+    .await;
+    let (patch, decision) = match judged {
+        Ok(Ok(judged)) => judged,
+        Ok(Err(refusal)) => return PatchOutcome::Refused(refusal),
+        Err(error) => return PatchOutcome::Refused(format!("apply_patch failed: {error}")),
+    };
+    let approvals = &cx.turn.services.patch_approvals;
+    match decision {
+        PatchDecision::Reject(text) => return PatchOutcome::Refused(text.to_owned()),
+        PatchDecision::Ask if !approvals.covers(&patch) => {
+            if !ask(cx, &patch).await {
+                let declined = Applied {
+                    stderr: "patch rejected by user".to_owned(),
+                    ..Applied::default()
+                };
+                finish(
+                    &cx.turn,
+                    &cx.call.call_id,
+                    &patch,
+                    &declined,
+                    PatchApplyStatus::Declined,
+                )
+                .await;
+                return PatchOutcome::Refused(declined.stderr);
+            }
+        }
+        PatchDecision::Apply | PatchDecision::Ask => {
+            let item = item(&cx.call.call_id, &patch, PatchApplyStatus::InProgress);
+            items::publish_started(&cx.turn.host, item).await;
+        }
+    }
+    let (turn, call_id) = (Arc::clone(&cx.turn), cx.call.call_id.clone());
+    let work = tokio::spawn(apply_and_tell(turn, call_id, patch));
+    work.await
+        .unwrap_or_else(|error| PatchOutcome::Refused(format!("apply_patch failed: {error}")))
+}
+
+/// Asks for approval and shows the item while it does. Never returns when the turn ends instead.
+async fn ask(cx: &ToolContext, patch: &VerifiedPatch) -> bool {
+    let host = &cx.turn.host;
+    let started_at_ms = items::now_ms();
+    let announce = EncodedNotification::new(&ItemStartedNotification {
+        item: item(&cx.call.call_id, patch, PatchApplyStatus::InProgress),
+        started_at_ms,
+        thread_id: host.thread_id.to_string(),
+        turn_id: host.turn_id.to_string(),
+    });
+    let params = FileChangeRequestApprovalParams {
+        grant_root: None,
+        item_id: cx.call.call_id.clone(),
+        reason: None,
+        started_at_ms,
+        thread_id: host.thread_id.to_string(),
+        turn_id: host.turn_id.to_string(),
+    };
+    let flag = Some(ThreadActiveFlag::WaitingOnApproval);
+    let answer = host
+        .ask_about::<ItemFileChangeRequestApproval>(Some(announce), &params, flag)
+        .await;
+    match answer {
+        Answer::Given(response) => match response.decision {
+            FileChangeApprovalDecision::Accept => true,
+            FileChangeApprovalDecision::AcceptForSession => {
+                cx.turn.services.patch_approvals.add(patch);
+                true
+            }
+            FileChangeApprovalDecision::Decline => false,
+            FileChangeApprovalDecision::Cancel => {
+                host.cancel.cancel();
+                std::future::pending().await
+            }
+        },
+        Answer::Refused(_) | Answer::Malformed(_) => false,
+        Answer::Cancelled if host.cancel.is_cancelled() => std::future::pending().await,
+        Answer::Cancelled => false,
+    }
+}
+
+/// Applies, records and publishes.
+async fn apply_and_tell(turn: Arc<TurnScope>, call_id: String, patch: VerifiedPatch) -> PatchOutcome {
+    let started = Instant::now();
+    let patch = Arc::new(patch);
+    let work = Arc::clone(&patch);
+    let mut applied = match tokio::task::spawn_blocking(move || apply(&work)).await {
+        Ok(applied) => applied,
+        Err(error) => Applied {
+            stderr: format!("apply_patch failed: {error}\n"),
+            ..Applied::default()
+        },
+    };
+    let (exit_code, status) = match applied.success() {
+        true => (0, PatchApplyStatus::Completed),
+        false => (1, PatchApplyStatus::Failed),
+    };
+    turn.diff
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .record(applied.effects.take());
+    finish(&turn, &call_id, &patch, &applied, status).await;
+    turn.publish_diff().await;
+    PatchOutcome::Ran {
+        exit_code,
+        text: if applied.success() {
+            applied.stdout
+        } else {
+            applied.stderr
+        },
+        duration: started.elapsed(),
+    }
+}
+
+/// Records the end of the patch, then publishes the item as completed.
+async fn finish(turn: &TurnScope, call_id: &str, patch: &VerifiedPatch, applied: &Applied, status: PatchApplyStatus) {
+    let end = PatchApplyEnd {
+        call_id: call_id.to_owned(),
+        turn_id: turn.host.turn_id.to_string(),
+        stdout: applied.stdout.clone(),
+        stderr: applied.stderr.clone(),
+        success: status == PatchApplyStatus::Completed,
+        changes: patch
+            .changes
+            .iter()
+            .map(|(path, change)| (path.into(), recorded(change)))
+            .collect(),
+        status: Some(
+            match status {
+                PatchApplyStatus::InProgress => "in_progress",
+                PatchApplyStatus::Completed => "completed",
+                PatchApplyStatus::Failed => "failed",
+                PatchApplyStatus::Declined => "declined",
+            }
+            .to_owned(),
+        ),
+    };
+    let line = RolloutItem::Event(EventMsg::PatchApplyEnd(Box::new(end)));
+    if let Err(error) = turn.recorder().append(vec![line]).await {
+        tracing::error!(%error, thread.id = %turn.host.thread_id, "a patch was not recorded");
+    }
+    items::publish_completed(&turn.host, item(call_id, patch, status)).await;
+}
+
+fn item(call_id: &str, patch: &VerifiedPatch, status: PatchApplyStatus) -> ThreadItem {
+    ThreadItem::FileChange {
+        changes: shown(&patch.changes),
+        id: call_id.to_owned(),
+        status,
+    }
+}
+
+fn recorded(change: &Change) -> RolloutFileChange {
+    match change.clone() {
+        Change::Add { content } => RolloutFileChange::Add { content },
+        Change::Delete { content } => RolloutFileChange::Delete { content },
+        Change::Update {
+            unified_diff,
+            move_path,
+        } => RolloutFileChange::Update {
+            unified_diff,
+            move_path,
+        },
+    }
+}

@@ -1,0 +1,123 @@
+//! The `view_image` tool: shows the model a picture from the disk.
+
+use std::fs;
+use std::path::Path;
+
+use futures_util::future::BoxFuture;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::engine::context::image::{self, ImageError};
+use crate::engine::items;
+use crate::engine::tools::apply_patch::decision::normalised;
+use crate::engine::tools::{Tool, ToolContext, ToolOffer, ToolOutput, function_spec, parse_arguments};
+use crate::protocol::{AbsolutePathBuf, FunctionCallOutputContentItem, ImageDetail, InputModality, ThreadItem};
+
+/// The tool.
+#[derive(Debug, Default)]
+pub struct ViewImage;
+
+#[derive(Deserialize)]
+struct Arguments {
+    path: String,
+    #[serde(default)]
+    detail: Option<String>,
+}
+
+impl Tool for ViewImage {
+    fn name(&self) -> &str {
+        "view_image"
+    }
+
+    fn spec(&self, offer: &ToolOffer) -> Option<Value> {
+        if !offer.environment {
+            return None;
+        }
+        let mut properties = Map::new();
+        properties.insert("path".to_owned(), json!({"type": "string", "description": "The file"}));
+        if offer.image_detail {
+            properties.insert(
+                "detail".to_owned(),
+                json!({
+                    "type": "string",
+                    "description": "`original` keeps the full resolution, for fine print and exact positions. No other \
+                                    value is supported; leave it out otherwise.",
+                }),
+            );
+        }
+        Some(function_spec(
+            "view_image",
+            "Looks at a picture on this machine. For files that are named in the conversation or that you have found; \
+             pictures inside `<image>` tags are before you already.",
+            json!({
+                "type": "object",
+                "properties": properties,
+                "required": ["path"],
+                "additionalProperties": false,
+            }),
+        ))
+    }
+
+    fn parallel(&self) -> bool {
+        true
+    }
+
+    fn run(&self, cx: ToolContext) -> BoxFuture<'static, ToolOutput> {
+        Box::pin(async move { view(&cx).await.unwrap_or_else(ToolOutput::text) })
+    }
+}
+
+/// Shows the picture; the error is what the model is told.
+async fn view(cx: &ToolContext) -> Result<ToolOutput, String> {
+    let model = &cx.turn.model;
+    if !model.input_modalities.contains(&InputModality::Image) {
+        return Err("this model takes no images, so view_image has nobody to show one to".to_owned());
+    }
+    let Arguments { path, detail } = match parse_arguments(&cx.call) {
+        Ok(arguments) => arguments,
+        Err(output) => return Ok(output),
+    };
+    let original = match detail.as_deref() {
+        None => false,
+        Some("original") => model.image_detail,
+        Some(other) => {
+            return Err(format!(
+                "view_image.detail only supports `original`; omit `detail` for default resized behavior, got `{other}`"
+            ));
+        }
+    };
+    let path = normalised(&cx.turn.settings.cwd.as_path().join(path));
+    let read = path.clone();
+    let image_url = tokio::task::spawn_blocking(move || load(&read))
+        .await
+        .map_err(|error| format!("unable to read image at `{}`: {error}", path.display()))??;
+    if let Some(path) = AbsolutePathBuf::new(path) {
+        let item = ThreadItem::ImageView {
+            id: cx.call.call_id.clone(),
+            path,
+        };
+        items::publish_started(&cx.turn.host, item.clone()).await;
+        items::record_and_publish_completed(&cx.turn, item).await;
+    }
+    let detail = if original {
+        ImageDetail::Original
+    } else {
+        ImageDetail::High
+    };
+    Ok(ToolOutput::parts(vec![FunctionCallOutputContentItem::InputImage {
+        detail: Some(detail),
+        image_url,
+    }]))
+}
+
+fn load(path: &Path) -> Result<String, String> {
+    let at = path.display();
+    let meta = fs::metadata(path).map_err(|error| format!("unable to locate image at `{at}`: {error}"))?;
+    if !meta.is_file() {
+        return Err(format!("image path `{at}` is not a file"));
+    }
+    image::data_url(path).map_err(|error| match error {
+        ImageError::Unreadable(error) => format!("unable to read image at `{at}`: {error}"),
+        ImageError::Unsupported(_) => format!("unable to process image at `{at}`: {error}"),
+    })
+}
