@@ -15,6 +15,7 @@ pub mod model;
 pub mod protocol;
 pub mod rpc;
 pub mod settings;
+pub mod startup;
 pub mod store;
 pub mod telemetry;
 pub mod transport;

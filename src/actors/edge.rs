@@ -50,6 +50,8 @@ pub struct ConnectionEdge {
     /// Orders to the edge. Ends with the connection.
     pub commands: mpsc::Receiver<EdgeCommand>,
     pub(crate) gate: Arc<Gate>,
+    /// Counted while the edge lives.
+    pub(crate) _counted: Arc<()>,
 }
 
 impl ConnectionEdge {

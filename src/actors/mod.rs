@@ -5,6 +5,7 @@ pub mod db;
 pub mod edge;
 pub(crate) mod gate;
 pub mod handle;
+pub(crate) mod inbound;
 pub mod kernel;
 pub mod supervisor;
 pub mod thread;

@@ -1,11 +1,226 @@
-//! The switchboard: which lane a request waits in, and who is restarted when it falls.
+//! The switchboard: which lane a keyed request waits in, and who is started again when it falls.
+//!
+//! It owns the lanes and the list of supervised children. It never does I/O, never parses, never waits; each message
+//! costs it microseconds. Unkeyed requests do not pass here: there is nothing to decide about them, so their connection
+//! runs them at once. What runs, runs on its connection's arbiter; the supervisor only says when.
 
-use actix::{Actor, Context};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use actix::{Actor, AsyncContext, Context, Handler, Message, StreamHandler};
+use futures_util::stream::poll_fn;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::actors::gate::Gate;
+use crate::actors::handle::Handle;
+use crate::rpc::lanes::{Access, LaneKey, Lanes};
+use crate::telemetry::metrics;
+
+#[cfg(test)]
+mod tests;
+
+/// Mail that may wait: far above what all connections' caps let through at once in practice, and bounded.
+const MAILBOX: usize = 16 * 1024;
+/// A child that was started again this often within [`RESTART_WINDOW`] is given up.
+const RESTARTS: usize = 5;
+/// See [`RESTARTS`].
+const RESTART_WINDOW: Duration = Duration::from_secs(60);
+/// The first restart waits this long, each further one twice as long.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+
+/// Queues a request in its lane.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Enter {
+    /// The lane.
+    pub key: LaneKey,
+    /// Alone, or beside neighbouring reads.
+    pub access: Access,
+    /// The connection's gate: closed, the request is skipped.
+    pub gate: Arc<Gate>,
+    /// Resolves when the request may run.
+    pub start: oneshot::Sender<LanePermit>,
+}
+
+/// The right to run in a lane, until dropped.
+#[derive(Debug)]
+pub(crate) struct LanePermit {
+    key: Option<LaneKey>,
+    // Unbounded, but every message in it stands for a permit, and those are bounded by the connections' caps.
+    released: mpsc::UnboundedSender<LaneKey>,
+}
+
+impl Drop for LanePermit {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take() {
+            let _ = self.released.send(key);
+        }
+    }
+}
+
+/// Puts an actor under supervision: `start` is called again, after a pause, whenever it stops without being told to.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Supervise {
+    /// Its name in logs and metrics.
+    pub name: &'static str,
+    /// Starts a new one and makes it reachable.
+    pub start: Box<dyn Fn() + Send>,
+}
+
+/// An actor under supervision has stopped; sent from its `stopped`, which also runs while it unwinds.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct ChildStopped {
+    /// Its name.
+    pub name: &'static str,
+}
+
+struct Child {
+    name: &'static str,
+    start: Box<dyn Fn() + Send>,
+    restarts: Vec<Instant>,
+}
+
+struct Ticket {
+    gate: Arc<Gate>,
+    start: oneshot::Sender<LanePermit>,
+}
+
+/// What the supervisor's work looks like from outside, for metrics and the admin pages.
+#[derive(Debug, Default)]
+pub struct Load {
+    lanes: AtomicUsize,
+    waiting: AtomicUsize,
+}
+
+impl Load {
+    /// Lanes in use.
+    pub fn lanes(&self) -> usize {
+        self.lanes.load(Ordering::Relaxed)
+    }
+
+    /// Requests waiting for their lane.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+}
 
 /// The one supervisor of a process.
-#[derive(Debug, Default)]
-pub struct Supervisor {}
+pub struct Supervisor {
+    lanes: Lanes<LaneKey, Ticket>,
+    released: (mpsc::UnboundedSender<LaneKey>, Option<mpsc::UnboundedReceiver<LaneKey>>),
+    children: Vec<Child>,
+    load: Arc<Load>,
+}
+
+impl Supervisor {
+    /// Starts the supervisor on this arbiter.
+    pub fn launch() -> (Handle<Supervisor>, Arc<Load>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let load = Arc::new(Load::default());
+        let supervisor = Supervisor {
+            lanes: Lanes::default(),
+            released: (sender, Some(receiver)),
+            children: Vec::new(),
+            load: load.clone(),
+        };
+        (Handle::new(supervisor.start()), load)
+    }
+
+    fn begin(&mut self, key: &LaneKey, ticket: Ticket) {
+        let permit = LanePermit {
+            key: Some(key.clone()),
+            released: self.released.0.clone(),
+        };
+        // A connection that is gone has dropped its end: the permit comes back by itself and frees the lane.
+        let _ = ticket.start.send(permit);
+    }
+}
 
 impl Actor for Supervisor {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        if let Some(mut released) = self.released.1.take() {
+            ctx.add_stream(poll_fn(move |cx| released.poll_recv(cx)));
+        }
+    }
+}
+
+impl Handler<Enter> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, request: Enter, _ctx: &mut Self::Context) {
+        let ticket = Ticket {
+            gate: request.gate,
+            start: request.start,
+        };
+        match self.lanes.enter(request.key.clone(), request.access, ticket) {
+            Some(ticket) => self.begin(&request.key, ticket),
+            None => {
+                self.load.waiting.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        self.load.lanes.store(self.lanes.len(), Ordering::Relaxed);
+    }
+}
+
+impl StreamHandler<LaneKey> for Supervisor {
+    fn handle(&mut self, key: LaneKey, _ctx: &mut Self::Context) {
+        let left = self.lanes.leave(&key, |ticket| !ticket.gate.is_closed());
+        self.load.waiting.fetch_sub(left.taken, Ordering::Relaxed);
+        for ticket in left.started {
+            self.begin(&key, ticket);
+        }
+        self.load.lanes.store(self.lanes.len(), Ordering::Relaxed);
+    }
+}
+
+impl Handler<Supervise> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, child: Supervise, _ctx: &mut Self::Context) {
+        self.children.retain(|known| known.name != child.name);
+        self.children.push(Child {
+            name: child.name,
+            start: child.start,
+            restarts: Vec::new(),
+        });
+    }
+}
+
+impl Handler<ChildStopped> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, stopped: ChildStopped, ctx: &mut Self::Context) {
+        let Some(child) = self.children.iter_mut().find(|child| child.name == stopped.name) else {
+            return;
+        };
+        let now = Instant::now();
+        child.restarts.retain(|at| now.duration_since(*at) < RESTART_WINDOW);
+        if child.restarts.len() >= RESTARTS {
+            tracing::error!(
+                actor = child.name,
+                "{} fell {RESTARTS} times in a minute and stays down",
+                child.name
+            );
+            return;
+        }
+        let pause = FIRST_BACKOFF * 2u32.pow(u32::try_from(child.restarts.len()).unwrap_or(0));
+        child.restarts.push(now);
+        metrics::restarted(child.name);
+        tracing::warn!(
+            actor = child.name,
+            "{} stopped; it starts again in {pause:?}",
+            child.name
+        );
+        ctx.run_later(pause, move |supervisor, _ctx| {
+            if let Some(child) = supervisor.children.iter().find(|child| child.name == stopped.name) {
+                (child.start)();
+            }
+        });
+    }
 }

@@ -66,9 +66,9 @@ pub struct ConfigValueWriteParams {
 pub struct ConfigWarningNotification {
     #[serde(default)]
     pub details: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<TextRange>,
     pub summary: String,
 }

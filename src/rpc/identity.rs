@@ -3,7 +3,10 @@
 //! All of it is computed on first use and then kept. The version in the user agent is that of the protocol the server
 //! speaks, because clients read the level of features out of it; Greenroom's own version is in `greenroom --version`.
 
+use std::path::Path;
 use std::sync::OnceLock;
+
+use crate::store;
 
 /// The release of the protocol that this server speaks.
 pub const PROTOCOL_RELEASE: &str = "0.131.0";
@@ -20,6 +23,7 @@ pub struct Identity {
     originator: OnceLock<String>,
     platform: OnceLock<String>,
     host: OnceLock<String>,
+    installation: OnceLock<String>,
 }
 
 impl Identity {
@@ -59,6 +63,11 @@ impl Identity {
         )
     }
 
+    /// The id of this installation. Touches a file on first use.
+    pub fn installation_id(&self, home: &Path) -> String {
+        self.installation.get_or_init(|| stored_installation_id(home)).clone()
+    }
+
     /// The name of this machine.
     pub fn host_name(&self) -> &str {
         self.host.get_or_init(|| {
@@ -69,6 +78,14 @@ impl Identity {
                 .unwrap_or_else(|| "localhost".to_owned())
         })
     }
+}
+
+/// Reads the id that the home keeps; a home that cannot keep one gets a new one for this process.
+fn stored_installation_id(home: &Path) -> String {
+    store::installation_id(home).unwrap_or_else(|error| {
+        tracing::warn!("cannot keep the installation id in {}: {error}", home.display());
+        uuid::Uuid::new_v4().to_string()
+    })
 }
 
 /// Whether a text can be the value of an HTTP header: visible ASCII, spaces and tabs, or bytes above ASCII.

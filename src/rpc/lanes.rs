@@ -35,6 +35,16 @@ pub enum LaneKey {
     McpOauth(String),
 }
 
+impl LaneKey {
+    /// The thread id, for keys that are one.
+    pub fn thread(&self) -> Option<&str> {
+        match self {
+            LaneKey::Thread(id) => Some(id),
+            _ => None,
+        }
+    }
+}
+
 /// How an entry shares its lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -49,6 +59,15 @@ struct Lane<T> {
     running: usize,
     access: Access,
     waiting: VecDeque<(Access, T)>,
+}
+
+/// What the end of an entry leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Left<T> {
+    /// What starts now.
+    pub started: Vec<T>,
+    /// How many waiting entries were taken out, those that were skipped included.
+    pub taken: usize,
 }
 
 /// All lanes. `T` is what starts when its turn comes.
@@ -89,36 +108,42 @@ impl<K: Eq + Hash, T> Lanes<K, T> {
         }
     }
 
-    /// One running entry of the lane has ended. Returns what starts now; entries that are not `alive` are dropped.
-    pub fn leave(&mut self, key: &K, alive: impl Fn(&T) -> bool) -> Vec<T> {
+    /// One running entry of the lane has ended. Entries that are not `alive` are dropped when their turn comes.
+    pub fn leave(&mut self, key: &K, alive: impl Fn(&T) -> bool) -> Left<T> {
+        let mut left = Left {
+            started: Vec::new(),
+            taken: 0,
+        };
         let Some(lane) = self.lanes.get_mut(key) else {
-            return Vec::new();
+            return left;
         };
         lane.running = lane.running.saturating_sub(1);
         if lane.running > 0 {
-            return Vec::new();
+            return left;
         }
-        let mut started = Vec::new();
-        while let Some((access, entry)) = lane.waiting.pop_front() {
+        while let Some((access, _)) = lane.waiting.front() {
+            let access = *access;
+            if access == Access::Exclusive && !left.started.is_empty() {
+                break;
+            }
+            let Some((_, entry)) = lane.waiting.pop_front() else {
+                break;
+            };
+            left.taken += 1;
             if !alive(&entry) {
                 continue;
             }
-            let batch_ends = access == Access::Exclusive;
-            if batch_ends && !started.is_empty() {
-                lane.waiting.push_front((access, entry));
-                break;
-            }
             lane.access = access;
-            started.push(entry);
-            if batch_ends {
+            left.started.push(entry);
+            if access == Access::Exclusive {
                 break;
             }
         }
-        lane.running = started.len();
-        if started.is_empty() {
+        lane.running = left.started.len();
+        if left.started.is_empty() {
             self.lanes.remove(key);
         }
-        started
+        left
     }
 
     /// How many lanes exist.

@@ -3,10 +3,14 @@
 pub mod client;
 pub mod context;
 pub mod directory;
+pub mod dispatch;
+pub mod envelope;
 pub mod error;
+pub mod gate;
 pub mod identity;
 pub mod lanes;
 pub mod outbox;
+pub mod notices;
 pub mod pending;
 pub mod services;
 

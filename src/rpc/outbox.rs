@@ -150,6 +150,7 @@ pub struct OutboxQueue {
     backlog: AtomicUsize,
     reader: AtomicWaker,
     room: AtomicWaker,
+    owner: AtomicWaker,
     limits: Arc<OutboxLimits>,
 }
 
@@ -161,6 +162,7 @@ impl OutboxQueue {
             backlog: AtomicUsize::new(0),
             reader: AtomicWaker::new(),
             room: AtomicWaker::new(),
+            owner: AtomicWaker::new(),
             limits,
         }
     }
@@ -232,6 +234,12 @@ impl OutboxQueue {
         self.state().closed
     }
 
+    /// Resolves when the queue is closed. For one waiter at a time.
+    pub fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<CloseReason> {
+        self.owner.register(cx.waker());
+        self.close_reason().map_or(Poll::Pending, Poll::Ready)
+    }
+
     /// How many bytes wait.
     pub fn backlog(&self) -> usize {
         self.backlog.load(Ordering::Acquire)
@@ -283,6 +291,7 @@ impl OutboxQueue {
         }
         self.reader.wake();
         self.room.wake();
+        self.owner.wake();
     }
 
     /// Joins `text` to the queued delta of `key`. Returns whether that was possible.

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::config::ConfigLoader;
 use crate::rpc::directory::{ClientDirectory, ThreadDirectory};
 use crate::rpc::identity::Identity;
+use crate::rpc::notices::Notices;
 use crate::rpc::pending::PendingServerRequests;
 use crate::settings::Settings;
 
@@ -33,12 +34,19 @@ pub struct Services {
     pub turn_count: Arc<TurnCounter>,
     /// How this server names itself.
     pub identity: Identity,
+    /// What every new client is told after `initialize`.
+    pub notices: Notices,
 }
 
 impl Services {
     /// The originator told to model providers: the override from the environment, else the first client's name.
     pub fn originator(&self) -> String {
         self.identity.originator()
+    }
+
+    /// The id of this installation, made and kept in the home on first use. Touches a file.
+    pub fn installation_id(&self) -> String {
+        self.identity.installation_id(&self.home)
     }
 
     /// The user agent for a client.

@@ -1,0 +1,186 @@
+//! Builds the process and runs it to its end: the only place that decides what runs where, and when it stops.
+//!
+//! [`build`] makes the services, starts the supervisor on the calling arbiter and the listeners; nothing heavy happens
+//! before the first client is answered. [`Server::run_until_stopped`] waits for the end: the stdio client leaves, or a
+//! signal asks for it. The first signal drains: the server goes on as before until no turn runs (or the drain time is
+//! over), then stops listening, says goodbye and ends. The second one ends at once. A process that serves only stdio
+//! keeps the default signal handling: it ends with its parent.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::actors::Kernel;
+use crate::actors::supervisor::Supervisor;
+use crate::config::ConfigLoader;
+use crate::rpc::context::{ClientDirectory, Services, TurnCounter};
+use crate::rpc::directory::NoThreads;
+use crate::rpc::identity::Identity;
+use crate::rpc::notices::Notices;
+use crate::rpc::pending::PendingServerRequests;
+use crate::settings::Settings;
+use crate::telemetry;
+use crate::transport::{RunningListener, StartListener, stdio};
+
+/// How long the end of the process waits for what should be quick: threads that end, goodbyes that are written.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// What a server is made of.
+#[derive(Default)]
+pub struct Options {
+    /// How the process runs.
+    pub settings: Option<Settings>,
+    /// `key=value` pairs for the configuration, from the command line.
+    pub config: Vec<(String, String)>,
+    /// Whether the parent process is a client over stdin and stdout.
+    pub stdio: bool,
+    /// Everything else that clients come through.
+    pub listeners: Vec<StartListener>,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Settings(#[from] crate::settings::SettingsError),
+    /// A listener cannot be started.
+    #[error("{0}")]
+    Listener(String),
+    /// The system refused something.
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+}
+
+/// A running server.
+pub struct Server {
+    kernel: Kernel,
+    stdio: Option<oneshot::Receiver<()>>,
+    listeners: Vec<RunningListener>,
+    signals: Option<(Signal, Signal)>,
+}
+
+/// Builds a server on the calling arbiter.
+pub async fn build(options: Options) -> Result<Server, StartError> {
+    let settings = match options.settings {
+        Some(settings) => settings,
+        None => Settings::load(crate::settings::Layer::default())?,
+    };
+    if !options.listeners.is_empty() {
+        telemetry::metrics::install();
+    }
+    let kernel = Kernel::new(services(settings, &options.config), Supervisor::launch());
+    // Watched before anything listens: a signal that comes early is not lost.
+    let signals = match options.listeners.is_empty() {
+        true => None,
+        false => Some((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)),
+    };
+    let mut listeners = Vec::new();
+    for start in options.listeners {
+        listeners.push(start(kernel.clone()).await.map_err(StartError::Listener)?);
+    }
+    let stdio = match options.stdio {
+        true => Some(stdio::serve(&kernel)?),
+        false => None,
+    };
+    Ok(Server {
+        kernel,
+        stdio,
+        listeners,
+        signals,
+    })
+}
+
+fn services(settings: Settings, config: &[(String, String)]) -> Arc<Services> {
+    let home = settings.home.clone();
+    let server_cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    Arc::new(Services {
+        config: Arc::new(ConfigLoader::new(home.clone(), server_cwd, config)),
+        home,
+        settings: Arc::new(settings),
+        threads: Arc::new(NoThreads),
+        clients: Arc::new(ClientDirectory::default()),
+        pending: Arc::new(PendingServerRequests::default()),
+        turn_count: Arc::new(TurnCounter::default()),
+        identity: Identity::from_environment(),
+        notices: Notices::default(),
+    })
+}
+
+impl Server {
+    /// What in-process clients connect to.
+    pub fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    /// Runs until the server is asked to end, then ends it.
+    pub async fn run_until_stopped(mut self) {
+        let drained = match (self.stdio.take(), self.signals.take()) {
+            (Some(client), None) => {
+                let _ = client.await;
+                true
+            }
+            (_, Some(signals)) => self.drain(signals).await,
+            (None, None) => {
+                self.kernel.stopping().cancelled().await;
+                true
+            }
+        };
+        if drained {
+            self.stop().await;
+        }
+    }
+
+    /// Waits for the first signal, then for the running turns. Returns false when a second signal wants it at once.
+    async fn drain(&self, (mut terminate, mut interrupt): (Signal, Signal)) -> bool {
+        let stopping = self.kernel.stopping().clone();
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = stopping.cancelled() => return true,
+        }
+        let services = self.kernel.services();
+        tracing::info!("stopping: waiting for {} turns", services.turn_count.running());
+        tokio::select! {
+            idle = timeout(services.settings.drain_timeout, services.turn_count.idle()) => {
+                if idle.is_err() {
+                    tracing::warn!("turns still run after the drain time; they are interrupted");
+                }
+                true
+            }
+            _ = terminate.recv() => false,
+            _ = interrupt.recv() => false,
+        }
+    }
+
+    /// Ends everything in order: listeners, threads, connections.
+    pub async fn stop(self) {
+        let mut stopped = Vec::new();
+        for listener in self.listeners {
+            stopped.push((listener.stop)());
+        }
+        if timeout(LAST_WORDS, self.kernel.services().threads.shutdown())
+            .await
+            .is_err()
+        {
+            tracing::warn!("threads still run at the end");
+        }
+        self.kernel.stopping().cancel();
+        let goodbyes = async {
+            while self.kernel.open_edges() > 0 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let listening = futures_util::future::join_all(stopped);
+        if timeout(LAST_WORDS, futures_util::future::join(goodbyes, listening))
+            .await
+            .is_err()
+        {
+            tracing::warn!("{} clients did not take their goodbye", self.kernel.open_edges());
+        }
+    }
+}
