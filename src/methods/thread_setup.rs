@@ -78,7 +78,7 @@ fn resolve(loader: &ConfigLoader, wishes: Wishes) -> Result<Prepared, ConfigErro
         Some(roots) => workspace_roots(&cwd, roots),
         None => vec![cwd.clone()],
     };
-    let model = config.model.clone().unwrap_or_else(|| default_model(&config));
+    let model = config.model.clone().unwrap_or_else(|| default_model(&config.model_provider).to_owned());
     let settings = TurnSettings {
         model: model.into(),
         model_provider: config.model_provider.as_str().into(),
@@ -102,10 +102,6 @@ fn resolve(loader: &ConfigLoader, wishes: Wishes) -> Result<Prepared, ConfigErro
         config: Arc::new(config),
         settings,
     })
-}
-
-fn default_model(_config: &ResolvedConfig) -> String {
-    String::new()
 }
 
 /// Roots as a request names them: absolute, each once.
