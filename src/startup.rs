@@ -10,20 +10,26 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_rt::Arbiter;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::actors::Kernel;
+use crate::actors::db::{Db, Shutdown};
 use crate::actors::supervisor::Supervisor;
+use crate::actors::thread::{Surroundings, ThreadRegistry};
+use crate::actors::{Handle, Kernel};
 use crate::config::ConfigLoader;
+use crate::engine::turn::run_turn;
+use crate::model::Models;
+use crate::protocol::ConfigWarningNotification;
+use crate::rpc::EncodedNotification;
 use crate::rpc::context::{ClientDirectory, Services, TurnCounter};
-use crate::rpc::directory::NoThreads;
 use crate::rpc::identity::Identity;
 use crate::rpc::notices::Notices;
 use crate::rpc::pending::PendingServerRequests;
 use crate::settings::Settings;
-use crate::telemetry;
+use crate::store::{LocalThreadStore, StoreWarning};
 use crate::transport::{RunningListener, StartListener, stdio};
 
 /// How long the end of the process waits for what should be quick: threads that end, goodbyes that are written.
@@ -59,6 +65,7 @@ pub enum StartError {
 /// A running server.
 pub struct Server {
     kernel: Kernel,
+    db: Handle<Db>,
     stdio: Option<oneshot::Receiver<()>>,
     listeners: Vec<RunningListener>,
     signals: Option<(Signal, Signal)>,
@@ -70,10 +77,8 @@ pub async fn build(options: Options) -> Result<Server, StartError> {
         Some(settings) => settings,
         None => Settings::load(crate::settings::Layer::default())?,
     };
-    if !options.listeners.is_empty() {
-        telemetry::metrics::install();
-    }
-    let kernel = Kernel::new(services(settings, &options.config), Supervisor::launch());
+    let (services, db) = services(settings, &options.config);
+    let kernel = Kernel::new(services, Supervisor::launch());
     // Watched before anything listens: a signal that comes early is not lost.
     let signals = match options.listeners.is_empty() {
         true => None,
@@ -89,26 +94,66 @@ pub async fn build(options: Options) -> Result<Server, StartError> {
     };
     Ok(Server {
         kernel,
+        db,
         stdio,
         listeners,
         signals,
     })
 }
 
-fn services(settings: Settings, config: &[(String, String)]) -> Arc<Services> {
+/// Makes the services and starts the actors behind them, each where it belongs: the Db actor on an arbiter of its own,
+/// threads on theirs.
+fn services(settings: Settings, config: &[(String, String)]) -> (Arc<Services>, Handle<Db>) {
     let home = settings.home.clone();
     let server_cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    Arc::new(Services {
+    let store = LocalThreadStore::open(home.clone(), settings.durability);
+    let db = Db::start_on(&Arbiter::new().handle(), store.clone());
+    let clients = Arc::new(ClientDirectory::default());
+    let pending = Arc::new(PendingServerRequests::default());
+    let turn_count = Arc::new(TurnCounter::default());
+    let threads = ThreadRegistry::new(Surroundings {
+        run_turn: Box::new(|job| Box::pin(run_turn(job))),
+        clients: clients.clone(),
+        pending: pending.clone(),
+        turns: turn_count.clone(),
+        idle_unload: settings.idle_unload,
+    });
+    let services = Arc::new(Services {
         config: Arc::new(ConfigLoader::new(home.clone(), server_cwd, config)),
+        models: Arc::new(Models::new(home.clone())),
         home,
         settings: Arc::new(settings),
-        threads: Arc::new(NoThreads),
-        clients: Arc::new(ClientDirectory::default()),
-        pending: Arc::new(PendingServerRequests::default()),
-        turn_count: Arc::new(TurnCounter::default()),
+        threads: Arc::new(threads),
+        clients,
+        pending,
+        turn_count,
         identity: Identity::from_environment(),
         notices: Notices::default(),
-    })
+        store: Arc::new(store),
+    });
+    tell_warnings(&services);
+    (services, db)
+}
+
+/// What is wrong with the store is told to every client, those that are connected already included.
+fn tell_warnings(services: &Arc<Services>) {
+    let told = Arc::downgrade(services);
+    let tell = move |warning: &StoreWarning| {
+        if let Some(services) = told.upgrade() {
+            let warning = ConfigWarningNotification {
+                summary: warning.summary.clone(),
+                details: warning.details.clone(),
+                path: None,
+                range: None,
+            };
+            services.clients.broadcast(&EncodedNotification::new(&warning));
+            services.notices.add(warning);
+        }
+    };
+    for warning in services.store.warnings() {
+        tell(&warning);
+    }
+    services.store.on_warning(tell);
 }
 
 impl Server {
@@ -168,6 +213,9 @@ impl Server {
             .is_err()
         {
             tracing::warn!("threads still run at the end");
+        }
+        if timeout(LAST_WORDS, self.db.call(Shutdown)).await.is_err() {
+            tracing::warn!("the thread index was not closed in time");
         }
         self.kernel.stopping().cancel();
         let goodbyes = async {

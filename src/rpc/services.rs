@@ -10,11 +10,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 use crate::config::ConfigLoader;
+use crate::model::Models;
 use crate::rpc::directory::{ClientDirectory, ThreadDirectory};
 use crate::rpc::identity::Identity;
 use crate::rpc::notices::Notices;
 use crate::rpc::pending::PendingServerRequests;
 use crate::settings::Settings;
+use crate::store::LocalThreadStore;
 
 /// Everything handlers can reach.
 pub struct Services {
@@ -24,6 +26,10 @@ pub struct Services {
     pub settings: Arc<Settings>,
     /// config.toml and its layers.
     pub config: Arc<ConfigLoader>,
+    /// Threads on disk, and their index.
+    pub store: Arc<LocalThreadStore>,
+    /// Model providers and the catalog.
+    pub models: Arc<Models>,
     /// The loaded threads.
     pub threads: Arc<dyn ThreadDirectory>,
     /// The connected clients.
