@@ -20,7 +20,10 @@ pub async fn get_metadata(_cx: RequestContext, params: FsGetMetadataParams) -> R
     let found = if all_disks_are_local() {
         look(params.path.as_path())
     } else {
-        tokio::task::spawn_blocking(move || look(params.path.as_path())).await.map_err(io::Error::other).flatten()
+        tokio::task::spawn_blocking(move || look(params.path.as_path()))
+            .await
+            .map_err(io::Error::other)
+            .flatten()
     };
     found.map_err(os_error)
 }
@@ -41,7 +44,9 @@ fn look(path: &Path) -> io::Result<FsGetMetadataResponse> {
 /// Milliseconds since 1970; 0 where the file system does not know.
 fn unix_ms(time: io::Result<SystemTime>) -> i64 {
     let since = time.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    since.and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or(0)
+    since
+        .and_then(|since| i64::try_from(since.as_millis()).ok())
+        .unwrap_or(0)
 }
 
 /// The system's own words: clients match on them.
@@ -60,7 +65,10 @@ fn all_disks_are_local() -> bool {
 
 /// Whether a line of `mountinfo` is of a file system that is served from elsewhere.
 fn is_remote(line: &str) -> bool {
-    let kind = line.split_once(" - ").and_then(|(_, rest)| rest.split(' ').next()).unwrap_or_default();
+    let kind = line
+        .split_once(" - ")
+        .and_then(|(_, rest)| rest.split(' ').next())
+        .unwrap_or_default();
     match kind.strip_prefix("fuse.") {
         // These two answer from memory.
         Some(server) => !matches!(server, "lxcfs" | "portal"),
@@ -85,7 +93,10 @@ mod tests {
         assert!(found.is_symlink && found.is_file && !found.is_directory && found.modified_at_ms > 0);
         fs::remove_file(&file).unwrap();
         let error = os_error(look(&link).unwrap_err());
-        assert_eq!((error.code, error.message.as_str()), (-32603, "No such file or directory (os error 2)"));
+        assert_eq!(
+            (error.code, error.message.as_str()),
+            (-32603, "No such file or directory (os error 2)")
+        );
     }
 
     #[test]

@@ -1,15 +1,12 @@
 //! The handlers, one file for each family of methods. A handler validates, asks the actor or service that owns the state,
 //! and answers; it holds no state of its own. The table in `protocol::methods` names each one by its path below here.
 
+pub mod fs;
 pub mod initialize;
 pub mod mock;
 pub mod model;
 
 // Families that are named in the table and not yet here.
-pub mod fs {
-    //! Files.
-    pub use super::unbuilt as get_metadata;
-}
 pub mod thread_list {
     //! Lists of threads.
     pub use super::{unbuilt as list, unbuilt as loaded_list};

@@ -12,6 +12,8 @@ pub mod dynamic;
 pub mod exec_command;
 pub mod request_user_input;
 mod set;
+#[cfg(test)]
+pub(crate) mod trial;
 pub mod update_plan;
 pub mod view_image;
 pub mod web_search;
