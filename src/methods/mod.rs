@@ -37,5 +37,8 @@ use crate::rpc::context::RequestContext;
 
 /// Answers for every method of the table that has no handler yet, by name.
 pub async fn unbuilt<P, R>(cx: RequestContext, _params: P) -> Result<R, RpcError> {
-    Err(RpcError::not_supported(format!("{} is not built yet in this version of Greenroom", cx.method)))
+    Err(RpcError::not_supported(format!(
+        "{} is not built yet in this version of Greenroom",
+        cx.method
+    )))
 }

@@ -9,8 +9,8 @@ pub mod error;
 pub mod gate;
 pub mod identity;
 pub mod lanes;
-pub mod outbox;
 pub mod notices;
+pub mod outbox;
 pub mod pending;
 pub mod services;
 

@@ -27,6 +27,8 @@ pub struct RunningListener {
 
 impl std::fmt::Debug for RunningListener {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RunningListener").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("RunningListener")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }

@@ -113,7 +113,8 @@ impl Raw {
 
     pub(super) async fn upgraded(server: &Serving) -> Self {
         let mut raw = Raw::connect(server).await;
-        raw.send(format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", upgrade()).as_bytes()).await;
+        raw.send(format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", upgrade()).as_bytes())
+            .await;
         assert_eq!(raw.answer().await.status, "101 Switching Protocols");
         raw
     }
@@ -144,7 +145,11 @@ impl Raw {
         let head = String::from_utf8(self.take(end + 4).await).expect("a text head");
         let length = head
             .lines()
-            .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(String::from))
+            .find_map(|line| {
+                line.to_ascii_lowercase()
+                    .strip_prefix("content-length: ")
+                    .map(String::from)
+            })
             .map_or(0, |length| length.parse().expect("a length"));
         Answer {
             status: head["HTTP/1.1 ".len()..].lines().next().unwrap_or_default().to_string(),
@@ -157,7 +162,8 @@ impl Raw {
         let head = self.take(2).await;
         let length = match head[1] {
             126 => u16::from_be_bytes(self.take(2).await.try_into().expect("two bytes")).into(),
-            127 => usize::try_from(u64::from_be_bytes(self.take(8).await.try_into().expect("eight bytes"))).expect("a length"),
+            127 => usize::try_from(u64::from_be_bytes(self.take(8).await.try_into().expect("eight bytes")))
+                .expect("a length"),
             short => short.into(),
         };
         (head[0] & 0x0f, self.take(length).await)

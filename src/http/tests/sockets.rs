@@ -14,7 +14,9 @@ async fn unix_answer(path: &std::path::Path, request: &str) -> Vec<u8> {
     stream.write_all(request.as_bytes()).await.expect("to send");
     let mut answer = Vec::new();
     let read = stream.read_buf(&mut answer);
-    let _ = timeout(Duration::from_secs(5), read).await.expect("an answer or the end");
+    let _ = timeout(Duration::from_secs(5), read)
+        .await
+        .expect("an answer or the end");
     answer
 }
 
@@ -35,9 +37,17 @@ async fn a_client_that_writes_without_reading_is_read_all_the_same() {
     let server = serve(|_| {}, AuthPolicy::Open).await;
     let mut raw = Raw::upgraded(&server).await;
     let requests: Vec<u8> = (0..10_000)
-        .flat_map(|id| masked(1, true, format!(r#"{{"id":{id},"method":"thread/loaded/list","params":{{}}}}"#).as_bytes()))
+        .flat_map(|id| {
+            masked(
+                1,
+                true,
+                format!(r#"{{"id":{id},"method":"thread/loaded/list","params":{{}}}}"#).as_bytes(),
+            )
+        })
         .collect();
-    timeout(Duration::from_secs(20), raw.send(&requests)).await.expect("the server to read");
+    timeout(Duration::from_secs(20), raw.send(&requests))
+        .await
+        .expect("the server to read");
     for id in 0..10_000 {
         let (_, answer) = raw.frame().await;
         let answer: serde_json::Value = serde_json::from_slice(&answer).expect("JSON");
@@ -62,6 +72,9 @@ async fn the_end_says_goodbye_and_removes_the_socket() {
     let (opcode, payload) = raw.frame().await;
     assert_eq!((opcode, &payload[..2]), (8, &1001_u16.to_be_bytes()[..]));
     raw.until_closed().await;
-    timeout(Duration::from_secs(5), ended).await.expect("the end").expect("no panic");
+    timeout(Duration::from_secs(5), ended)
+        .await
+        .expect("the end")
+        .expect("no panic");
     assert!(!path.exists());
 }
