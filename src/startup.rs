@@ -10,26 +10,26 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_rt::Arbiter;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::actors::db::{Db, Shutdown};
+use actix_rt::Arbiter;
+
+use crate::actors::db::{self, Db};
 use crate::actors::supervisor::Supervisor;
 use crate::actors::thread::{Surroundings, ThreadRegistry};
 use crate::actors::{Handle, Kernel};
 use crate::config::ConfigLoader;
 use crate::engine::turn::run_turn;
 use crate::model::Models;
-use crate::protocol::ConfigWarningNotification;
-use crate::rpc::EncodedNotification;
 use crate::rpc::context::{ClientDirectory, Services, TurnCounter};
 use crate::rpc::identity::Identity;
 use crate::rpc::notices::Notices;
 use crate::rpc::pending::PendingServerRequests;
 use crate::settings::Settings;
-use crate::store::{LocalThreadStore, StoreWarning};
+use crate::store::LocalThreadStore;
+use crate::telemetry;
 use crate::transport::{RunningListener, StartListener, stdio};
 
 /// How long the end of the process waits for what should be quick: threads that end, goodbyes that are written.
@@ -65,7 +65,7 @@ pub enum StartError {
 /// A running server.
 pub struct Server {
     kernel: Kernel,
-    db: Handle<Db>,
+    index: Handle<Db>,
     stdio: Option<oneshot::Receiver<()>>,
     listeners: Vec<RunningListener>,
     signals: Option<(Signal, Signal)>,
@@ -77,7 +77,10 @@ pub async fn build(options: Options) -> Result<Server, StartError> {
         Some(settings) => settings,
         None => Settings::load(crate::settings::Layer::default())?,
     };
-    let (services, db) = services(settings, &options.config);
+    if !options.listeners.is_empty() {
+        telemetry::metrics::install();
+    }
+    let (services, index) = services(settings, &options.config);
     let kernel = Kernel::new(services, Supervisor::launch());
     // Watched before anything listens: a signal that comes early is not lost.
     let signals = match options.listeners.is_empty() {
@@ -94,25 +97,24 @@ pub async fn build(options: Options) -> Result<Server, StartError> {
     };
     Ok(Server {
         kernel,
-        db,
+        index,
         stdio,
         listeners,
         signals,
     })
 }
 
-/// Makes the services and starts the actors behind them, each where it belongs: the Db actor on an arbiter of its own,
-/// threads on theirs.
 fn services(settings: Settings, config: &[(String, String)]) -> (Arc<Services>, Handle<Db>) {
     let home = settings.home.clone();
     let server_cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    let store = LocalThreadStore::open(home.clone(), settings.durability);
-    let db = Db::start_on(&Arbiter::new().handle(), store.clone());
     let clients = Arc::new(ClientDirectory::default());
     let pending = Arc::new(PendingServerRequests::default());
     let turn_count = Arc::new(TurnCounter::default());
+    let store = LocalThreadStore::open(home.clone(), settings.durability);
+    let index = Db::start_on(&Arbiter::new().handle(), store.clone());
     let threads = ThreadRegistry::new(Surroundings {
         run_turn: Box::new(|job| Box::pin(run_turn(job))),
+        store: store.clone(),
         clients: clients.clone(),
         pending: pending.clone(),
         turns: turn_count.clone(),
@@ -120,40 +122,18 @@ fn services(settings: Settings, config: &[(String, String)]) -> (Arc<Services>, 
     });
     let services = Arc::new(Services {
         config: Arc::new(ConfigLoader::new(home.clone(), server_cwd, config)),
-        models: Arc::new(Models::new(home.clone())),
-        home,
-        settings: Arc::new(settings),
+        store,
+        models: Models::new(home.clone()),
         threads: Arc::new(threads),
         clients,
         pending,
         turn_count,
         identity: Identity::from_environment(),
         notices: Notices::default(),
-        store: Arc::new(store),
+        settings: Arc::new(settings),
+        home,
     });
-    tell_warnings(&services);
-    (services, db)
-}
-
-/// What is wrong with the store is told to every client, those that are connected already included.
-fn tell_warnings(services: &Arc<Services>) {
-    let told = Arc::downgrade(services);
-    let tell = move |warning: &StoreWarning| {
-        if let Some(services) = told.upgrade() {
-            let warning = ConfigWarningNotification {
-                summary: warning.summary.clone(),
-                details: warning.details.clone(),
-                path: None,
-                range: None,
-            };
-            services.clients.broadcast(&EncodedNotification::new(&warning));
-            services.notices.add(warning);
-        }
-    };
-    for warning in services.store.warnings() {
-        tell(&warning);
-    }
-    services.store.on_warning(tell);
+    (services, index)
 }
 
 impl Server {
@@ -214,9 +194,7 @@ impl Server {
         {
             tracing::warn!("threads still run at the end");
         }
-        if timeout(LAST_WORDS, self.db.call(Shutdown)).await.is_err() {
-            tracing::warn!("the thread index was not closed in time");
-        }
+        let _ = timeout(LAST_WORDS, self.index.call(db::Shutdown)).await;
         self.kernel.stopping().cancel();
         let goodbyes = async {
             while self.kernel.open_edges() > 0 {

@@ -161,9 +161,14 @@ pub struct ThreadView {
 }
 
 impl ThreadView {
-    /// The thread on the wire, without turns.
+    /// The thread on the wire, without turns and without its name, which only the store knows. What is said in an
+    /// ephemeral thread does not show outside of it.
     pub fn shown(&self) -> Thread {
-        self.thread.to_thread(self.status.clone(), Vec::new())
+        let mut thread = self.thread.to_thread(self.status.clone(), Vec::new());
+        if thread.ephemeral {
+            thread.preview.clear();
+        }
+        thread
     }
 }
 

@@ -8,6 +8,3 @@ pub mod metrics;
 pub mod peer;
 pub mod server;
 pub mod ws;
-
-#[cfg(test)]
-mod tests;

@@ -49,7 +49,10 @@ pub(crate) fn check(tools: &[DynamicToolSpec]) -> Result<(), RpcError> {
             return refuse(format!("deferred dynamic tool must include a namespace: {}", tool.name));
         }
         if let Err(reason) = check_schema(&tool.input_schema) {
-            return refuse(format!("dynamic tool input schema is not supported for {}: {reason}", tool.name));
+            return refuse(format!(
+                "dynamic tool input schema is not supported for {}: {reason}",
+                tool.name
+            ));
         }
     }
     Ok(())
@@ -110,7 +113,8 @@ fn check_namespace(namespace: &str, name: &str) -> Result<(), RpcError> {
 }
 
 fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
 fn is_reserved_for_mcp(text: &str) -> bool {
@@ -175,7 +179,10 @@ mod tests {
             refusal(&[tool("a b", None)]),
             "dynamic tool name must match ^[a-zA-Z0-9_-]+$ to match Responses API: a b"
         );
-        assert_eq!(refusal(&[tool("mcp__x", None)]), "dynamic tool name is reserved: mcp__x");
+        assert_eq!(
+            refusal(&[tool("mcp__x", None)]),
+            "dynamic tool name is reserved: mcp__x"
+        );
         assert_eq!(
             refusal(&[tool("a", None), tool("a", None)]),
             "duplicate dynamic tool name: a"

@@ -118,7 +118,11 @@ mod tests {
     fn packed_refs_and_detached_heads() {
         let tree = tempfile::tempdir().unwrap();
         write(tree.path(), ".git/HEAD", "ref: refs/heads/main\n");
-        write(tree.path(), ".git/packed-refs", &format!("# pack-refs\n{HASH} refs/heads/main\n"));
+        write(
+            tree.path(),
+            ".git/packed-refs",
+            &format!("# pack-refs\n{HASH} refs/heads/main\n"),
+        );
         assert_eq!(read(tree.path()).unwrap().commit_hash.as_deref(), Some(HASH));
         write(tree.path(), ".git/HEAD", HASH);
         let state = read(tree.path()).unwrap();

@@ -4,33 +4,22 @@
 pub mod fs;
 pub mod initialize;
 pub mod mock;
-pub mod model;
+pub mod thread_archive;
+pub mod thread_list;
+pub mod thread_read;
+pub mod thread_resume;
+pub mod thread_settings;
+pub mod thread_start;
+pub mod thread_unbuilt;
+pub mod turn;
 
-// Families that are named in the table and not yet here.
-pub mod thread_list {
-    //! Lists of threads.
-    pub use super::{unbuilt as list, unbuilt as loaded_list};
-}
-pub mod thread_read {
-    //! Reading threads.
-    pub use super::unbuilt as read;
-}
-pub mod thread_resume {
-    //! Resuming threads.
-    pub use super::unbuilt as resume;
-}
-pub mod thread_settings {
-    //! Small changes of threads.
-    pub use super::{unbuilt as set_name, unbuilt as unsubscribe};
-}
-pub mod thread_start {
-    //! Starting threads.
-    pub use super::unbuilt as start;
-}
-pub mod turn {
-    //! Turns.
-    pub use super::{unbuilt as interrupt, unbuilt as start, unbuilt as steer};
-}
+pub(crate) mod dynamic_tools;
+mod git_state;
+pub mod model;
+pub(crate) mod thread_load;
+pub(crate) mod thread_lookup;
+mod thread_permissions;
+mod thread_setup;
 
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;

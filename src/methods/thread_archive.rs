@@ -46,16 +46,11 @@ pub async fn archive(cx: RequestContext, params: ThreadArchiveParams) -> Result<
 }
 
 /// `thread/unarchive`.
-pub async fn unarchive(
-    cx: RequestContext,
-    params: ThreadUnarchiveParams,
-) -> Result<ThreadUnarchiveResponse, RpcError> {
+pub async fn unarchive(cx: RequestContext, params: ThreadUnarchiveParams) -> Result<ThreadUnarchiveResponse, RpcError> {
     let id = parse(&params.thread_id)?;
     let store = &cx.services.store;
     store.unarchive(id).await.map_err(|error| match error {
-        StoreError::NotFound(_) => {
-            RpcError::invalid_request(format!("no archived rollout found for thread id {id}"))
-        }
+        StoreError::NotFound(_) => RpcError::invalid_request(format!("no archived rollout found for thread id {id}")),
         other => store_error(other),
     })?;
     let stored = store.read(id, Scope::Active).await.map_err(store_error)?;

@@ -39,10 +39,18 @@ pub async fn list(cx: RequestContext, params: ThreadListParams) -> Result<Thread
         other => store_error(other),
     })?;
     let threads = &cx.services.threads;
-    let status = |id| threads.get(id).map_or(ThreadStatus::NotLoaded, |thread| thread.face().status());
+    let status = |id| {
+        threads
+            .get(id)
+            .map_or(ThreadStatus::NotLoaded, |thread| thread.face().status())
+    };
     Ok(ThreadListResponse {
         backwards_cursor: page.backwards_cursor,
-        data: page.threads.iter().map(|one| one.to_thread(status(&one.id), Vec::new())).collect(),
+        data: page
+            .threads
+            .iter()
+            .map(|one| one.to_thread(status(&one.id), Vec::new()))
+            .collect(),
         next_cursor: page.next_cursor,
     })
 }
@@ -51,7 +59,9 @@ pub async fn list(cx: RequestContext, params: ThreadListParams) -> Result<Thread
 fn default_provider(cx: &RequestContext) -> String {
     let configured = cx.services.config.user_table();
     let configured = configured.get("model_provider").and_then(|value| value.as_str());
-    configured.unwrap_or_else(|| cx.services.config.default_provider()).to_owned()
+    configured
+        .unwrap_or_else(|| cx.services.config.default_provider())
+        .to_owned()
 }
 
 /// `thread/loaded/list`: ids in their order as text, a page at a time when a limit is given.
@@ -60,9 +70,9 @@ pub async fn loaded_list(
     params: ThreadLoadedListParams,
 ) -> Result<ThreadLoadedListResponse, RpcError> {
     let after = match &params.cursor {
-        Some(cursor) => Some(
-            ThreadId::parse(cursor).map_err(|_| RpcError::invalid_request(format!("invalid cursor: {cursor}")))?,
-        ),
+        Some(cursor) => {
+            Some(ThreadId::parse(cursor).map_err(|_| RpcError::invalid_request(format!("invalid cursor: {cursor}")))?)
+        }
         None => None,
     };
     // A UUID's order is that of its lower-case text.
@@ -94,7 +104,11 @@ mod tests {
         let second = page(&ids, Some(cursor), Some(2));
         assert_eq!((second.data, second.next_cursor), (vec![ids[2].to_string()], None));
         assert_eq!(page(&ids, None, None).data.len(), 3);
-        assert_eq!(page(&ids, None, Some(0)).data.len(), 1, "a limit of nothing counts as one");
+        assert_eq!(
+            page(&ids, None, Some(0)).data.len(),
+            1,
+            "a limit of nothing counts as one"
+        );
         assert!(page(&[], None, Some(0)).data.is_empty());
     }
 }

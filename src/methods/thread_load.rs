@@ -5,17 +5,23 @@
 
 use std::sync::Arc;
 
-use serde_json::value::RawValue;
-
+use crate::engine::context::instructions::base_instructions;
 use crate::engine::history::History;
 use crate::engine::scope::ThreadServices;
-use crate::engine::thread_ref::ThreadSeed;
-use crate::engine::turn::Conversation;
+use crate::engine::settings::TurnContext;
+use crate::engine::thread_ref::{LastUsage, ThreadSeed};
+use crate::engine::tools::ToolSet;
+use crate::engine::tools::apply_patch::PatchApprovals;
+use crate::engine::turn::{Conversation, model_info};
 use crate::methods::thread_setup::Prepared;
+use crate::model::provider::json_text;
+use crate::model::{Models, RequestIdentity};
 use crate::protocol::*;
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
-use crate::store::{BaseInstructions, NewThread, Recorder, ResumedThread, SessionMeta, StoreError, ThreadStore};
+use crate::store::{
+    BaseInstructions, NewThread, Recorder, RolloutItem, SessionMeta, StoreError, ThreadHistory, ThreadStore,
+};
 
 /// What is special about a new thread.
 #[derive(Debug, Default)]
@@ -26,14 +32,21 @@ pub(crate) struct Origin {
     pub(crate) raw_events: bool,
 }
 
-/// Makes and loads a thread with these items as its conversation.
+/// Makes and loads a thread. Items that a client brought are recorded at once; without any, nothing is written yet.
 pub(crate) async fn new_thread(
     cx: &RequestContext,
     prepared: Prepared,
     origin: Origin,
-    conversation: Vec<Arc<RawValue>>,
+    brought: &[ResponseItem],
 ) -> Result<Thread, RpcError> {
     let id = ThreadId::generate();
+    let instructions = match &prepared.config.base_instructions {
+        Some(text) => text.clone(),
+        None => {
+            let model = model_info(&prepared.settings, &prepared.config);
+            base_instructions(&model, prepared.settings.personality)
+        }
+    };
     let mut meta = SessionMeta::new(
         id,
         prepared.settings.cwd.as_path().to_path_buf(),
@@ -42,14 +55,180 @@ pub(crate) async fn new_thread(
     );
     meta.thread_source = origin.thread_source;
     meta.git = prepared.git.clone();
+    meta.base_instructions = Some(BaseInstructions {
+        text: instructions.clone(),
+    });
     meta.dynamic_tools = Some(origin.dynamic_tools.clone()).filter(|tools| !tools.is_empty());
     let new = NewThread {
         meta,
         ephemeral: origin.ephemeral,
     };
     let recorder = cx.services.store.create(new).map_err(store_error)?;
+    let lines: Vec<RolloutItem> = brought
+        .iter()
+        .map(RolloutItem::response_item)
+        .collect::<Result<_, _>>()
+        .map_err(|error| RpcError::internal(error.to_string()))?;
+    let items = lines.iter().filter_map(|line| match line {
+        RolloutItem::ResponseItem(item) => Some(Arc::clone(item)),
+        _ => None,
+    });
+    let conversation = Conversation {
+        history: History::from_items(items),
+        ..Conversation::default()
+    };
+    recorder.append(lines).await.map_err(store_error)?;
     let thread = recorder.thread().to_thread(ThreadStatus::Idle, Vec::new());
-    let history = History::from_items(conversation);
-    spawn(cx, prepared, origin, recorder, history, None).await?;
+    let loading = Loading {
+        id,
+        prepared,
+        recorder,
+        instructions,
+        dynamic_tools: origin.dynamic_tools,
+        raw_events: origin.raw_events,
+        conversation,
+        usage: None,
+    };
+    loading.finish(cx).await?;
     Ok(thread)
 }
+
+/// Loads a stored thread.
+pub(crate) async fn stored_thread(
+    cx: &RequestContext,
+    prepared: Prepared,
+    recorder: Recorder,
+    history: ThreadHistory,
+) -> Result<(), RpcError> {
+    let recorded = history.base_instructions().map(|recorded| recorded.text.clone());
+    let instructions = prepared
+        .config
+        .base_instructions
+        .clone()
+        .or(recorded)
+        .unwrap_or_else(|| {
+            let model = model_info(&prepared.settings, &prepared.config);
+            base_instructions(&model, prepared.settings.personality)
+        });
+    let dynamic_tools = history.meta.as_ref().and_then(|meta| meta.dynamic_tools.clone());
+    let loading = Loading {
+        id: history.thread.id,
+        prepared,
+        recorder,
+        instructions,
+        dynamic_tools: dynamic_tools.unwrap_or_default(),
+        raw_events: false,
+        usage: last_usage(&history),
+        conversation: conversation(history),
+    };
+    loading.finish(cx).await
+}
+
+/// What a stored thread used so far.
+pub(crate) fn last_usage(history: &ThreadHistory) -> Option<LastUsage> {
+    history.usage.as_ref().map(|(turn_id, usage)| LastUsage {
+        turn_id: turn_id.as_str().into(),
+        usage: Box::new(usage.clone()),
+    })
+}
+
+/// The talk with the model as a rollout tells it.
+pub(crate) fn conversation(history: ThreadHistory) -> Conversation {
+    // A turn whose settings cannot be read back makes the next one tell the model everything again.
+    let told = history
+        .last_context
+        .and_then(|line| serde_json::to_value(line).ok())
+        .and_then(|line| serde_json::from_value::<TurnContext>(line).ok());
+    Conversation {
+        history: History::from_items(history.conversation),
+        usage: history.usage.map(|(_, usage)| usage),
+        told,
+        ..Conversation::default()
+    }
+}
+
+struct Loading {
+    id: ThreadId,
+    prepared: Prepared,
+    recorder: Recorder,
+    instructions: String,
+    dynamic_tools: Vec<DynamicToolSpec>,
+    raw_events: bool,
+    conversation: Conversation,
+    usage: Option<LastUsage>,
+}
+
+impl Loading {
+    async fn finish(self, cx: &RequestContext) -> Result<(), RpcError> {
+        let services = &cx.services;
+        let (name, version) = cx
+            .client
+            .info()
+            .map_or(("", ""), |info| (info.name.as_str(), info.version.as_str()));
+        let identity = RequestIdentity {
+            thread_id: self.id.to_string(),
+            session_id: self.recorder.thread().session_id().to_string(),
+            originator: services.originator(),
+            user_agent: services.user_agent(name, version),
+            installation_id: services.installation_id(),
+            ..RequestIdentity::default()
+        };
+        let mut seed = self.seed(&services.models, identity)?;
+        seed.subscribers.push(cx.client.clone());
+        services.threads.spawn(seed).await?;
+        Ok(())
+    }
+
+    fn seed(self, models: &Models, identity: RequestIdentity) -> Result<ThreadSeed, RpcError> {
+        let config = self.prepared.config;
+        let provider = models
+            .provider(&config.model_provider, &config.provider)
+            .map_err(|error| RpcError::invalid_request(format!("failed to load configuration: {error}")))?;
+        let instruction_sources = self.prepared.docs.sources.as_slice().into();
+        let turn_services = ThreadServices {
+            config,
+            provider,
+            identity: Arc::new(identity),
+            instructions: json_text(&self.instructions),
+            recorder: self.recorder.clone(),
+            tools: ToolSet::new(&self.dynamic_tools),
+            shell: "bash".into(),
+            project_docs: self.prepared.docs,
+            sections: Vec::new(),
+            raw_events: self.raw_events,
+            patch_approvals: PatchApprovals::default(),
+        };
+        Ok(ThreadSeed {
+            id: self.id,
+            recorder: self.recorder,
+            settings: self.prepared.settings,
+            instruction_sources,
+            services: Arc::new(turn_services),
+            conversation: self.conversation,
+            usage: self.usage,
+            subscribers: Vec::new(),
+        })
+    }
+}
+
+/// The answer for a failed change of stored threads.
+pub(crate) fn store_error(error: StoreError) -> RpcError {
+    match error {
+        StoreError::NotFound(_) | StoreError::Invalid(_) | StoreError::Conflict(_) => {
+            RpcError::invalid_request(error.to_string())
+        }
+        StoreError::Unsupported(_) | StoreError::Write { .. } | StoreError::Internal(_) => {
+            tracing::error!(%error, "store.failed");
+            RpcError::internal(error.to_string())
+        }
+    }
+}
+
+/// The answer for a failed read of a stored thread.
+pub(crate) fn read_error(error: StoreError) -> RpcError {
+    tracing::warn!(%error, "store.unreadable");
+    RpcError::internal(format!("failed to read thread: {error}"))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

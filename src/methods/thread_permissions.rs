@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::protocol::{ActivePermissionProfile, AbsolutePathBuf, SandboxMode, SandboxPolicy};
+use crate::protocol::{AbsolutePathBuf, ActivePermissionProfile, SandboxMode, SandboxPolicy};
 use crate::rpc::RpcError;
 
 /// The sandbox mode that a profile stands for.

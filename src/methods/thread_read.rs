@@ -15,10 +15,19 @@ pub async fn read(cx: RequestContext, params: ThreadReadParams) -> Result<Thread
     let store = &cx.services.store;
     if let Some(thread) = &loaded {
         let view = thread.ask(ThreadCommand::View).await.map_err(refused)?;
+        let ephemeral = view.thread.path.is_none();
         if !params.include_turns {
-            return Ok(ThreadReadResponse { thread: view.shown() });
+            return Ok(ThreadReadResponse {
+                thread: match ephemeral {
+                    true => view.shown(),
+                    false => {
+                        let stored = store.read(id, Scope::All).await.map_err(read_error)?;
+                        stored.to_thread(view.status, Vec::new())
+                    }
+                },
+            });
         }
-        if view.thread.path.is_none() {
+        if ephemeral {
             return Err(RpcError::invalid_request(
                 "ephemeral threads do not support includeTurns",
             ));
@@ -26,9 +35,11 @@ pub async fn read(cx: RequestContext, params: ThreadReadParams) -> Result<Thread
         if !view.materialised {
             return Err(not_materialised(id, "includeTurns"));
         }
-        let history = store.history(id, view.active_turn.as_deref()).await.map_err(read_error)?;
-        let mut thread = view.shown();
-        thread.turns = history.turns;
+        let history = store
+            .history(id, view.active_turn.as_deref())
+            .await
+            .map_err(read_error)?;
+        let thread = history.thread.to_thread(view.status, history.turns);
         return Ok(ThreadReadResponse { thread });
     }
     let missing = |error| match error {

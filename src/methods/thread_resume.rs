@@ -5,7 +5,6 @@
 //! that wait for an answer, under their old ids; overrides count for nothing then.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
@@ -19,7 +18,7 @@ use crate::methods::thread_start::notice_extended_history;
 use crate::protocol::*;
 use crate::rpc::context::RequestContext;
 use crate::rpc::{EncodedNotification, RpcError};
-use crate::store::{ResumedThread, StoreError, ThreadStore};
+use crate::store::{ResumedThread, Scope, StoreError, ThreadStore};
 
 /// `thread/resume`.
 pub async fn resume(cx: RequestContext, mut params: ThreadResumeParams) -> Result<ThreadResumeResponse, RpcError> {
@@ -86,10 +85,22 @@ async fn from_history(
     wishes.check()?;
     let prepared = thread_setup::prepare(cx, wishes).await?;
     let settings = prepared.settings.clone();
-    let sources = prepared.instruction_sources.clone();
-    let thread = thread_load::new_thread(cx, prepared, Origin::default(), &items).await?;
+    let sources = prepared.docs.sources.clone();
+    let mut thread = thread_load::new_thread(cx, prepared, Origin::default(), &items).await?;
+    thread.preview = first_user_text(&items).unwrap_or_default();
     broadcast_idle(cx, thread.id.clone());
     Ok(response(settings, sources, thread))
+}
+
+/// What a history shows of itself: the first text of the user.
+fn first_user_text(items: &[ResponseItem]) -> Option<String> {
+    items.iter().find_map(|item| match item {
+        ResponseItem::Message { role, content, .. } if role == "user" => content.iter().find_map(|part| match part {
+            ContentItem::InputText { text } => Some(text.clone()),
+            _ => None,
+        }),
+        _ => None,
+    })
 }
 
 /// Joins a thread that is loaded.
@@ -117,17 +128,24 @@ async fn join(
     let (go, wait) = oneshot::channel();
     let client = cx.client.clone();
     let view = thread
-        .ask(|reply| ThreadCommand::Join { client, go: wait, reply })
+        .ask(|reply| ThreadCommand::Join {
+            client,
+            go: wait,
+            reply,
+        })
         .await
         .and_then(|answer| answer)
         .map_err(refused)?;
-    let mut shown = view.shown();
-    if !params.exclude_turns {
+    let store = &cx.services.store;
+    let shown = if params.exclude_turns {
+        let stored = store.read(id, Scope::All).await.map_err(|error| missing(error, id))?;
+        stored.to_thread(view.status, Vec::new())
+    } else {
         let live = view.active_turn.as_deref();
-        let history = cx.services.store.history(id, live).await.map_err(|error| missing(error, id))?;
-        shown.turns = history.turns;
-        tell_usage(cx, id, view.usage.clone());
-    }
+        let history = store.history(id, live).await.map_err(|error| missing(error, id))?;
+        tell_usage(cx, id, view.usage);
+        history.thread.to_thread(view.status, history.turns)
+    };
     cx.after(move || {
         let _ = go.send(());
     });
@@ -164,16 +182,13 @@ async fn load(
         prepared.settings.effort = stored.reasoning_effort;
     }
     let settings = prepared.settings.clone();
-    let sources = prepared.instruction_sources.clone();
+    let sources = prepared.docs.sources.clone();
     let id = stored.id;
     let mut shown = stored.to_thread(ThreadStatus::Idle, Vec::new());
     let recorded_model = stored.model.clone();
     let mut history = resumed.history;
     let turns = std::mem::take(&mut history.turns);
-    let usage = history.usage.as_ref().map(|(turn_id, usage)| LastUsage {
-        turn_id: turn_id.as_str().into(),
-        usage: Box::new(usage.clone()),
-    });
+    let usage = thread_load::last_usage(&history);
     thread_load::stored_thread(cx, prepared, resumed.recorder, history).await?;
     if let Some(recorded) = recorded_model.filter(|model| **model != *settings.model) {
         cx.client.notify_one(&WarningNotification {
@@ -245,11 +260,7 @@ fn tell_usage(cx: &RequestContext, id: ThreadId, usage: Option<LastUsage>) {
     });
 }
 
-fn response(
-    settings: TurnSettings,
-    instruction_sources: Vec<AbsolutePathBuf>,
-    thread: Thread,
-) -> ThreadResumeResponse {
+fn response(settings: TurnSettings, instruction_sources: Vec<AbsolutePathBuf>, thread: Thread) -> ThreadResumeResponse {
     ThreadResumeResponse {
         active_permission_profile: settings.permission_profile,
         approval_policy: settings.approval_policy,

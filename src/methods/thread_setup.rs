@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::{ConfigError, ConfigLoader, ResolvedConfig, ThreadOverrides};
+use crate::engine::context::project_docs::{ProjectDocs, ProjectDocsQuery};
 use crate::engine::settings::TurnSettings;
 use crate::methods::{git_state, thread_permissions};
+use crate::model::Models;
 use crate::protocol::*;
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
@@ -32,8 +34,8 @@ pub(crate) struct Wishes {
 pub(crate) struct Prepared {
     pub(crate) config: Arc<ResolvedConfig>,
     pub(crate) settings: TurnSettings,
-    /// The AGENTS.md files that apply, as the client is told.
-    pub(crate) instruction_sources: Vec<AbsolutePathBuf>,
+    /// AGENTS.md: what applies, and where it stands.
+    pub(crate) docs: ProjectDocs,
     pub(crate) git: Option<GitMeta>,
 }
 
@@ -53,14 +55,14 @@ impl Wishes {
 
 /// Resolves the configuration for a thread.
 pub(crate) async fn prepare(cx: &RequestContext, wishes: Wishes) -> Result<Prepared, RpcError> {
-    let loader = Arc::clone(&cx.services.config);
-    tokio::task::spawn_blocking(move || resolve(&loader, wishes))
+    let services = Arc::clone(&cx.services);
+    tokio::task::spawn_blocking(move || resolve(&services.config, &services.models, wishes))
         .await
         .map_err(|_| RpcError::internal("the configuration could not be loaded"))?
         .map_err(|error| RpcError::invalid_request(format!("failed to load configuration: {error}")))
 }
 
-fn resolve(loader: &ConfigLoader, wishes: Wishes) -> Result<Prepared, ConfigError> {
+pub(crate) fn resolve(loader: &ConfigLoader, models: &Models, wishes: Wishes) -> Result<Prepared, ConfigError> {
     let mut config = loader.resolve(&wishes.overrides)?;
     let writes = matches!(
         config.sandbox,
@@ -78,7 +80,10 @@ fn resolve(loader: &ConfigLoader, wishes: Wishes) -> Result<Prepared, ConfigErro
         Some(roots) => workspace_roots(&cwd, roots),
         None => vec![cwd.clone()],
     };
-    let model = config.model.clone().unwrap_or_else(|| default_model(&config.model_provider).to_owned());
+    let model = match &config.model {
+        Some(model) => model.clone(),
+        None => models.default_model(&config.model_provider).to_owned(),
+    };
     let settings = TurnSettings {
         model: model.into(),
         model_provider: config.model_provider.as_str().into(),
@@ -97,7 +102,13 @@ fn resolve(loader: &ConfigLoader, wishes: Wishes) -> Result<Prepared, ConfigErro
         cwd,
     };
     Ok(Prepared {
-        instruction_sources: Vec::new(),
+        docs: ProjectDocs::read(&ProjectDocsQuery {
+            home: &config.home,
+            cwd: settings.cwd.as_path(),
+            root: config.project_root.as_deref(),
+            fallback_names: &config.project_doc_fallback_filenames,
+            budget: config.project_doc_max_bytes,
+        }),
         git: git_state::read(settings.cwd.as_path()),
         config: Arc::new(config),
         settings,

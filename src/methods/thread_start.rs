@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use crate::config::ThreadOverrides;
+use crate::methods::dynamic_tools;
 use crate::methods::thread_load::{self, Origin};
 use crate::methods::thread_setup::{self, Wishes, shown_reviewer, shown_tier};
-use crate::methods::dynamic_tools;
 use crate::protocol::*;
 use crate::rpc::context::RequestContext;
 use crate::rpc::{EncodedNotification, RpcError};
@@ -40,14 +40,14 @@ pub async fn start(cx: RequestContext, params: ThreadStartParams) -> Result<Thre
     wishes.check()?;
     let prepared = thread_setup::prepare(&cx, wishes).await?;
     let settings = prepared.settings.clone();
-    let instruction_sources = prepared.instruction_sources.clone();
+    let instruction_sources = prepared.docs.sources.clone();
     let origin = Origin {
         ephemeral: params.ephemeral.unwrap_or(false),
         thread_source: params.thread_source,
         dynamic_tools: tools,
         raw_events: params.experimental_raw_events,
     };
-    let mut thread = thread_load::new_thread(&cx, prepared, origin, Vec::new()).await?;
+    let mut thread = thread_load::new_thread(&cx, prepared, origin, &[]).await?;
     // What a new thread is told about git it reads from its rollout, which does not exist yet.
     thread.git_info = None;
     let started = ThreadStartedNotification { thread: thread.clone() };

@@ -3,7 +3,10 @@
 //! The checks are the final ones, in their order, so a client learns of its mistakes first; a correct request for a
 //! thread that is there answers that the method is not built in this version.
 
-use crate::methods::thread_lookup::{loaded, no_rollout, not_found, not_loaded, parse};
+use crate::engine::thread_ref::ThreadCommand;
+use crate::methods::thread_lookup::{loaded, no_rollout, not_loaded, parse, refused};
+use crate::methods::thread_read::not_materialised;
+use crate::methods::thread_settings::require_persisted;
 use crate::protocol::*;
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
@@ -47,16 +50,24 @@ pub async fn update_metadata(
 ) -> Result<ThreadMetadataUpdateResponse, RpcError> {
     let id = parse(&params.thread_id)?;
     let git = params.git_info.unwrap_or_default();
-    let members = [("sha", &git.sha), ("branch", &git.branch), ("originUrl", &git.origin_url)];
+    let members = [
+        ("sha", &git.sha),
+        ("branch", &git.branch),
+        ("originUrl", &git.origin_url),
+    ];
     if members.iter().all(|(_, value)| value.is_none()) {
         return Err(RpcError::invalid_request("gitInfo must include at least one field"));
     }
     for (name, value) in members {
-        if value.as_ref().and_then(Option::as_ref).is_some_and(|text| text.trim().is_empty()) {
+        if value
+            .as_ref()
+            .and_then(Option::as_ref)
+            .is_some_and(|text| text.trim().is_empty())
+        {
             return Err(RpcError::invalid_request(format!("gitInfo.{name} must not be empty")));
         }
     }
-    known(&cx, id, Scope::All, not_found).await?;
+    require_persisted(&cx, id).await?;
     not_built(&cx)
 }
 
@@ -66,7 +77,7 @@ pub async fn set_memory_mode(
     params: ThreadMemoryModeSetParams,
 ) -> Result<ThreadMemoryModeSetResponse, RpcError> {
     let id = parse(&params.thread_id)?;
-    known(&cx, id, Scope::All, not_found).await?;
+    require_persisted(&cx, id).await?;
     not_built(&cx)
 }
 
@@ -76,6 +87,16 @@ pub async fn list_turns(
     params: ThreadTurnsListParams,
 ) -> Result<ThreadTurnsListResponse, RpcError> {
     let id = parse(&params.thread_id)?;
+    if let Some(thread) = cx.services.threads.get(&id) {
+        let view = thread.ask(ThreadCommand::View).await.map_err(refused)?;
+        if view.thread.path.is_none() {
+            let message = "ephemeral threads do not support thread/turns/list";
+            return Err(RpcError::invalid_request(message));
+        }
+        if !view.materialised {
+            return Err(not_materialised(id, "thread/turns/list"));
+        }
+    }
     known(&cx, id, Scope::All, not_loaded).await?;
     not_built(&cx)
 }

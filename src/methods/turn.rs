@@ -3,9 +3,9 @@
 //! The thread validates and names the turn; what clients see of it begins once the response is on its way. Limits are
 //! checked before the thread is looked up, as clients of the field expect.
 
-use serde_json::json;
 use tokio::sync::oneshot;
 
+use crate::engine::context::input::check_size;
 use crate::engine::thread_ref::{Go, ThreadCommand};
 use crate::methods::thread_lookup::{loaded, refused};
 use crate::methods::thread_permissions;
@@ -13,9 +13,6 @@ use crate::methods::thread_start::known_environments;
 use crate::protocol::*;
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
-
-/// How many characters of text one request may carry.
-const MAX_CHARS: usize = 1 << 20;
 
 /// `turn/start`: starts a turn, or adds its input to the running one.
 pub async fn start(cx: RequestContext, mut params: TurnStartParams) -> Result<TurnStartResponse, RpcError> {
@@ -103,25 +100,5 @@ pub(crate) fn after_response(cx: &RequestContext) -> Go {
 }
 
 fn check_length(input: &[UserInput]) -> Result<(), RpcError> {
-    // Bytes are never fewer than characters: most inputs are never counted.
-    if texts(input).map(str::len).sum::<usize>() <= MAX_CHARS {
-        return Ok(());
-    }
-    let chars: usize = texts(input).map(|text| text.chars().count()).sum();
-    if chars <= MAX_CHARS {
-        return Ok(());
-    }
-    let message = format!("Input exceeds the maximum length of {MAX_CHARS} characters.");
-    Err(RpcError::invalid_params(message).with_data(json!({
-        "input_error_code": "input_too_large",
-        "max_chars": MAX_CHARS,
-        "actual_chars": chars,
-    })))
-}
-
-fn texts(input: &[UserInput]) -> impl Iterator<Item = &str> {
-    input.iter().filter_map(|part| match part {
-        UserInput::Text { text, .. } => Some(text.as_str()),
-        _ => None,
-    })
+    check_size(input).map_err(|error| RpcError::invalid_params(error.to_string()).with_data(error.data()))
 }

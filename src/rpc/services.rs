@@ -26,10 +26,10 @@ pub struct Services {
     pub settings: Arc<Settings>,
     /// config.toml and its layers.
     pub config: Arc<ConfigLoader>,
-    /// Threads on disk, and their index.
-    pub store: Arc<LocalThreadStore>,
-    /// Model providers and the catalog.
-    pub models: Arc<Models>,
+    /// Threads on disk.
+    pub store: LocalThreadStore,
+    /// Model providers by id.
+    pub models: Models,
     /// The loaded threads.
     pub threads: Arc<dyn ThreadDirectory>,
     /// The connected clients.

@@ -1,13 +1,10 @@
 //! The pen of one thread: appends lines to its rollout, in order, whole, and before anybody is told.
 //!
 //! Appends queue up; one task of the blocking pool at a time takes all that wait and writes them with one `write(2)`.
-//! However many threads there are, at most [`WRITERS`] such tasks run, so that a burst makes no crowd of OS threads.
 //! An append is answered once its lines are with the kernel, or with a typed error and nothing recorded. The file is
 //! made by the first append, its `session_meta` in front. An append whose caller went away is still carried out, in its
 //! place. An ephemeral thread's recorder only keeps the digest.
 
-use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -37,9 +34,6 @@ impl std::fmt::Debug for Recorder {
     }
 }
 
-/// How many rollouts are written at once.
-const WRITERS: usize = 2;
-
 struct Append {
     items: Vec<RolloutItem>,
     /// Write the first line even if there are no items.
@@ -51,51 +45,6 @@ struct Append {
 struct Queue {
     appends: Vec<Append>,
     writing: bool,
-}
-
-#[derive(Default)]
-struct Desk {
-    pens: VecDeque<Arc<Pen>>,
-    writers: usize,
-}
-
-/// The pens that have something to write, and those who write for them.
-#[derive(Default)]
-pub(crate) struct Scribe(Mutex<Desk>);
-
-impl std::fmt::Debug for Scribe {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Scribe")
-    }
-}
-
-impl Scribe {
-    fn queue(self: &Arc<Self>, pen: Arc<Pen>) {
-        let start = {
-            let mut desk = lock(&self.0);
-            desk.pens.push_back(pen);
-            let start = desk.writers < WRITERS;
-            desk.writers += usize::from(start);
-            start
-        };
-        if start {
-            let scribe = Arc::clone(self);
-            tokio::task::spawn_blocking(move || {
-                while let Some(pen) = scribe.next() {
-                    pen.write_waiting();
-                }
-            });
-        }
-    }
-
-    fn next(&self) -> Option<Arc<Pen>> {
-        let mut desk = lock(&self.0);
-        let pen = desk.pens.pop_front();
-        if pen.is_none() {
-            desk.writers -= 1;
-        }
-        pen
-    }
 }
 
 /// The open end of the file, held by the one task that writes.
@@ -115,7 +64,6 @@ struct Pen {
     nib: Mutex<Nib>,
     live: Arc<LiveThread>,
     core: Weak<StoreCore>,
-    scribe: Arc<Scribe>,
     durability: Durability,
 }
 
@@ -155,7 +103,6 @@ impl Recorder {
             nib: Mutex::new(nib),
             live,
             core: Arc::downgrade(core),
-            scribe: Arc::clone(&core.scribe),
             durability: core.durability,
         }))
     }
@@ -236,7 +183,8 @@ impl Recorder {
             !std::mem::replace(&mut queue.writing, true)
         };
         if start {
-            self.0.scribe.queue(Arc::clone(&self.0));
+            let pen = Arc::clone(&self.0);
+            tokio::task::spawn_blocking(move || pen.write_waiting());
         }
         answer
             .await
@@ -274,9 +222,7 @@ impl Pen {
                 materialise |= append.materialise;
                 replies.push(append.reply);
             }
-            // A panic must not leave the queue without a writer.
-            let written = catch_unwind(AssertUnwindSafe(|| self.write(items, materialise)));
-            let result = written.unwrap_or_else(|_| Err(StoreError::Internal("the rollout writer failed".to_owned())));
+            let result = self.write(items, materialise);
             for reply in replies {
                 let _ = reply.send(result.clone());
             }

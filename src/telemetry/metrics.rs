@@ -74,13 +74,6 @@ pub fn render() -> Option<String> {
     RECORDER.get()?.as_ref().map(PrometheusHandle::render)
 }
 
-/// Folds recorded samples into their buckets; between scrapes, somebody has to, or they pile up.
-pub fn upkeep() {
-    if let Some(Some(handle)) = RECORDER.get() {
-        handle.run_upkeep();
-    }
-}
-
 fn describe() {
     describe_gauge!(CONNECTIONS, "Open connections");
     describe_counter!(REQUESTS, "Requests received");

@@ -12,6 +12,9 @@ mod status;
 mod subscribers;
 mod turns;
 
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -31,7 +34,7 @@ use crate::protocol::*;
 use crate::rpc::context::{ClientDirectory, TurnCounter};
 use crate::rpc::pending::PendingServerRequests;
 use crate::rpc::{ConnectionId, EncodedNotification};
-use crate::store::Recorder;
+use crate::store::{LocalThreadStore, Recorder};
 
 use deferred::{Deferred, Effect};
 use registry::Loaded;
@@ -56,6 +59,8 @@ pub type TurnRunner = Box<dyn Fn(TurnJob) -> Pin<Box<dyn Future<Output = ()>>> +
 pub struct Surroundings {
     /// What runs turns.
     pub run_turn: TurnRunner,
+    /// Where threads are kept.
+    pub store: LocalThreadStore,
     /// Everyone connected, for broadcasts.
     pub clients: Arc<ClientDirectory>,
     /// Requests to clients.
@@ -219,7 +224,7 @@ impl ThreadActor {
             }
             ThreadCommand::InterruptTurn { expected, go, reply } => {
                 let answer = self.check_interrupt(&expected);
-                if let Ok(turn) = &answer {
+                if let Ok(Some(turn)) = &answer {
                     self.defer(go, Effect::Interrupt(turn.clone()), ctx);
                 }
                 let _ = reply.send(answer.map(|_| ()));

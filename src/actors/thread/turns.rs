@@ -19,8 +19,10 @@ use crate::engine::host::{Audience, PendingInput, PendingInputs, TurnEnd, TurnEv
 use crate::engine::settings::SettingsOverrides;
 use crate::engine::thread_ref::{LastUsage, ThreadError};
 use crate::engine::turn::{Conversation, TurnJob};
+use crate::methods::thread_load::conversation;
 use crate::protocol::*;
 use crate::rpc::context::TurnGuard;
+use crate::store::{LocalThreadStore, ThreadStore};
 
 /// How long an interrupted turn may take to end by itself.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
@@ -118,6 +120,33 @@ impl ThreadActor {
     fn begin_turn(&mut self, turn_id: Arc<str>, params: Box<TurnStartParams>, ctx: &mut actix::Context<Self>) {
         self.stop_idling(ctx);
         let now = SystemTime::now();
+        let events = self.events(ctx);
+        let cancel = CancellationToken::new();
+        let pending = PendingInputs::default();
+        let settings = Arc::new(self.settings.clone());
+        let lost = self.conversation.is_none();
+        let mut job = TurnJob {
+            host: TurnHost::new(
+                self.id,
+                turn_id.clone(),
+                cancel.clone(),
+                pending.clone(),
+                events.clone(),
+            ),
+            services: Arc::clone(&self.turn_services),
+            settings,
+            conversation: self.conversation.take().unwrap_or_default(),
+            input: params.input,
+            output_schema: params
+                .output_schema
+                .and_then(|schema| serde_json::value::to_raw_value(&schema).ok())
+                .map(Arc::from),
+            client_metadata: params.responsesapi_client_metadata.unwrap_or_default(),
+            started_at: now,
+        };
+        if let Some(warning) = job.opening_warning() {
+            self.publish(&warning);
+        }
         let started_at = unix_seconds(now);
         let change = self.status.turn_began();
         self.announce_status(change);
@@ -134,29 +163,13 @@ impl ThreadActor {
                 status: TurnStatus::InProgress,
             },
         });
-        let events = self.events(ctx);
-        let cancel = CancellationToken::new();
-        let pending = PendingInputs::default();
-        let host = TurnHost::new(
-            self.id,
-            turn_id.clone(),
-            cancel.clone(),
-            pending.clone(),
-            events.clone(),
-        );
-        let work = (self.surroundings.run_turn)(TurnJob {
-            host,
-            services: Arc::clone(&self.turn_services),
-            settings: Arc::new(self.settings.clone()),
-            conversation: self.conversation.take().unwrap_or_default(),
-            input: params.input,
-            output_schema: params
-                .output_schema
-                .and_then(|schema| serde_json::value::to_raw_value(&schema).ok())
-                .map(Arc::from),
-            client_metadata: params.responsesapi_client_metadata.unwrap_or_default(),
-            started_at: now,
-        });
+        let surroundings = Arc::clone(&self.surroundings);
+        let work = async move {
+            if lost {
+                job.conversation = restored(&surroundings.store, job.host.thread_id).await;
+            }
+            (surroundings.run_turn)(job).await;
+        };
         let id = turn_id.clone();
         let thread_id = self.id;
         let task = tokio::task::spawn_local(async move {
@@ -195,17 +208,18 @@ impl ThreadActor {
         Ok(turn.id.clone())
     }
 
-    /// Whether `expected` is the running turn; an empty id means any.
-    pub(super) fn check_interrupt(&self, expected: &str) -> Result<Arc<str>, ThreadError> {
-        let turn = self.turn.as_ref().ok_or(ThreadError::NothingToInterrupt)?;
-        if !expected.is_empty() && *turn.id != *expected {
-            return Err(ThreadError::OtherTurn {
+    /// The turn to interrupt. An empty id means whatever runs, nothing included.
+    pub(super) fn check_interrupt(&self, expected: &str) -> Result<Option<Arc<str>>, ThreadError> {
+        match &self.turn {
+            None if expected.is_empty() => Ok(None),
+            None => Err(ThreadError::NothingToInterrupt),
+            Some(turn) if expected.is_empty() || *turn.id == *expected => Ok(Some(turn.id.clone())),
+            Some(turn) => Err(ThreadError::OtherTurn {
                 expected: expected.to_owned(),
                 found: turn.id.to_string(),
                 quoted: false,
-            });
+            }),
         }
-        Ok(turn.id.clone())
     }
 
     /// The response of `turn/interrupt` is out: the turn is told to end, and made to if it does not.
@@ -331,4 +345,15 @@ impl ThreadActor {
 fn unix_seconds(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// The conversation of a thread whose last turn broke and took it along.
+async fn restored(store: &LocalThreadStore, id: ThreadId) -> Conversation {
+    match store.history(id, None).await {
+        Ok(history) => conversation(history),
+        Err(error) => {
+            tracing::error!(thread.id = %id, %error, "thread.forgot: the conversation starts anew");
+            Conversation::default()
+        }
+    }
 }
