@@ -39,9 +39,38 @@ impl ThreadId {
         ThreadId(uuid::Uuid::now_v7())
     }
 
-    /// Reads an id; the error text is the UUID parser's, which clients see after `invalid thread id: `.
-    pub fn parse(text: &str) -> Result<Self, uuid::Error> {
-        uuid::Uuid::parse_str(text).map(ThreadId)
+    /// Reads an id in any of the usual spellings of a UUID.
+    ///
+    /// # Errors
+    /// What clients see after `invalid thread id: `.
+    pub fn parse(text: &str) -> Result<Self, ThreadIdError> {
+        uuid::Uuid::parse_str(text).map(ThreadId).map_err(|error| ThreadIdError::new(&error))
+    }
+}
+
+/// Why a text is no thread id, in the words the protocol's clients know: positions count from 1.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ThreadIdError(String);
+
+impl ThreadIdError {
+    /// The UUID parser's reason, whose words differ between its versions, in the words of the wire.
+    fn new(error: &uuid::Error) -> Self {
+        let text = error.to_string();
+        let character = text.strip_prefix("invalid character: found `").and_then(|rest| rest.rsplit_once("` at "));
+        if let Some((character, index)) = character
+            && let Ok(index) = index.parse::<usize>()
+        {
+            return ThreadIdError(format!(
+                "invalid character: expected an optional prefix of `urn:uuid:` followed by [0-9a-fA-F-], \
+                 found `{character}` at {}",
+                index + 1
+            ));
+        }
+        match text.strip_prefix("invalid length: found ") {
+            Some(length) => ThreadIdError(format!("invalid length: expected length 32 for simple format, found {length}")),
+            None => ThreadIdError(text),
+        }
     }
 }
 
@@ -107,5 +136,21 @@ impl<'de> Deserialize<'de> for AbsolutePathBuf {
                 path.display()
             )))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_no_thread_id_is_told_why_in_the_words_of_the_wire() {
+        let why = |text: &str| ThreadId::parse(text).unwrap_err().to_string();
+        let character = "invalid character: expected an optional prefix of `urn:uuid:` followed by [0-9a-fA-F-], found ";
+        assert_eq!(why("not-a-thread"), format!("{character}`n` at 1"));
+        assert_eq!(why("01234567-89ab-cdef-0123-456789abcdeg"), format!("{character}`g` at 36"));
+        assert_eq!(why("01234567"), "invalid length: expected length 32 for simple format, found 8");
+        assert_eq!(why("01234567-89ab-cdef-0123456789abcdef"), "invalid group count: expected 5, found 4");
+        assert_eq!(why("0123456-89ab-cdef-0123-456789abcdef"), "invalid group length in group 0: expected 8, found 7");
     }
 }

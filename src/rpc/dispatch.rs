@@ -182,6 +182,10 @@ fn read_params<P: DeserializeOwned + 'static>(params: Option<&RawValue>) -> Resu
         None if none_wanted => "null",
         None => return Err(invalid("missing field `params`")),
     };
+    // A list would be read by position, with everything left out where all members are optional.
+    if text.starts_with('[') && !none_wanted {
+        return Err(invalid("invalid type: sequence, expected an object in `params`"));
+    }
     let first = match serde_json::from_str(text) {
         Ok(params) => return Ok(params),
         Err(error) => error,
