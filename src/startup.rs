@@ -10,11 +10,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_rt::Arbiter;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-
-use actix_rt::Arbiter;
 
 use crate::actors::db::{self, Db};
 use crate::actors::supervisor::Supervisor;
@@ -23,13 +22,15 @@ use crate::actors::{Handle, Kernel};
 use crate::config::ConfigLoader;
 use crate::engine::turn::run_turn;
 use crate::model::Models;
+use crate::protocol::ConfigWarningNotification;
+use crate::rpc::EncodedNotification;
 use crate::rpc::context::{ClientDirectory, Services, TurnCounter};
 use crate::rpc::identity::Identity;
 use crate::rpc::notices::Notices;
 use crate::rpc::pending::PendingServerRequests;
 use crate::settings::Settings;
-use crate::store::LocalThreadStore;
-use crate::telemetry;
+use crate::store::{LocalThreadStore, StoreWarning};
+use crate::telemetry::metrics::Load;
 use crate::transport::{RunningListener, StartListener, stdio};
 
 /// How long the end of the process waits for what should be quick: threads that end, goodbyes that are written.
@@ -77,11 +78,9 @@ pub async fn build(options: Options) -> Result<Server, StartError> {
         Some(settings) => settings,
         None => Settings::load(crate::settings::Layer::default())?,
     };
-    if !options.listeners.is_empty() {
-        telemetry::metrics::install();
-    }
     let (services, index) = services(settings, &options.config);
-    let kernel = Kernel::new(services, Supervisor::launch());
+    let load = Arc::new(Load::default());
+    let kernel = Kernel::new(services, Supervisor::launch(load.clone()), load);
     // Watched before anything listens: a signal that comes early is not lost.
     let signals = match options.listeners.is_empty() {
         true => None,
@@ -104,6 +103,8 @@ pub async fn build(options: Options) -> Result<Server, StartError> {
     })
 }
 
+/// Makes the services and starts the actors behind them, each where it belongs: the Db actor on an arbiter of its own,
+/// threads on theirs.
 fn services(settings: Settings, config: &[(String, String)]) -> (Arc<Services>, Handle<Db>) {
     let home = settings.home.clone();
     let server_cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
@@ -133,7 +134,29 @@ fn services(settings: Settings, config: &[(String, String)]) -> (Arc<Services>, 
         settings: Arc::new(settings),
         home,
     });
+    tell_warnings(&services);
     (services, index)
+}
+
+/// What is wrong with the store is told to every client, those that are connected already included.
+fn tell_warnings(services: &Arc<Services>) {
+    let told = Arc::downgrade(services);
+    let tell = move |warning: &StoreWarning| {
+        if let Some(services) = told.upgrade() {
+            let warning = ConfigWarningNotification {
+                summary: warning.summary.clone(),
+                details: warning.details.clone(),
+                path: None,
+                range: None,
+            };
+            services.clients.broadcast(&EncodedNotification::new(&warning));
+            services.notices.add(warning);
+        }
+    };
+    for warning in services.store.warnings() {
+        tell(&warning);
+    }
+    services.store.on_warning(tell);
 }
 
 impl Server {

@@ -45,11 +45,10 @@ pub fn open(kernel: &Kernel, transport: &'static str) -> ConnectionEdge {
     let (orders, commands) = mpsc::channel(COMMANDS);
     let services = kernel.services().clone();
     let id = kernel.next_connection();
-    let gate = Arc::new(Gate::new(services.settings.in_flight_limit));
+    let gate = Arc::new(Gate::new(services.settings.in_flight_limit, kernel.load().clone()));
     let outbox = Arc::new(OutboxQueue::new(kernel.outbox_limits(transport)));
     let client = ClientHandle::new(id, transport, outbox.clone());
     services.clients.insert(client.clone());
-    metrics::connected(transport);
     let connection = Connection {
         kernel: kernel.clone(),
         caller: Caller {
@@ -147,7 +146,7 @@ impl Connection {
                 tracing::debug!(conn.id = self.caller.client.id().0, "notification {method}");
             }
             Incoming::Junk(reason) => {
-                metrics::junk();
+                metrics::dropped_message();
                 tracing::warn!(
                     conn.id = self.caller.client.id().0,
                     message.bytes = message.len(),
@@ -188,7 +187,7 @@ impl Connection {
     }
 
     fn start(&self, mut call: Call) {
-        metrics::requested(call.method.name);
+        call.method.count();
         let pass = self.gate.admit();
         let Some((key, access)) = call.lane.take() else {
             return run_now(async move {
@@ -203,7 +202,9 @@ impl Connection {
             gate: self.gate.clone(),
             start,
         };
+        self.kernel.load().supervisor_mail.add();
         if let Err(error) = self.kernel.supervisor().try_send(enter) {
+            self.kernel.load().supervisor_mail.take(1);
             tracing::warn!(rpc.method = call.method.name, "{} was shed: {error}", call.method.name);
             metrics::shed("supervisor");
             return self.refuse(Refusal {
@@ -253,9 +254,11 @@ impl Connection {
             .orders
             .try_send(self.outbox.close_reason().unwrap_or(reason).into());
         services.clients.remove(client.id());
-        metrics::disconnected(client.transport());
         if reason != CloseReason::Disconnected {
-            metrics::closed(reason.text());
+            metrics::closed(reason.name());
+        }
+        if reason == CloseReason::TooSlow {
+            metrics::slow_client();
         }
         let (id, gate) = (client.id(), self.gate.clone());
         tokio::spawn(async move {

@@ -13,12 +13,15 @@ use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::telemetry::metrics::Load;
+
 /// One connection's gate.
 #[derive(Debug)]
 pub(crate) struct Gate {
     closed: AtomicBool,
     in_flight: AtomicUsize,
     cap: usize,
+    load: Arc<Load>,
     reader: AtomicWaker,
     idle: Notify,
     born: Instant,
@@ -27,11 +30,12 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    pub(crate) fn new(cap: usize) -> Self {
+    pub(crate) fn new(cap: usize, load: Arc<Load>) -> Self {
         Gate {
             closed: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             cap,
+            load,
             reader: AtomicWaker::new(),
             idle: Notify::new(),
             born: Instant::now(),
@@ -43,6 +47,7 @@ impl Gate {
     /// Counts a request until the pass is dropped.
     pub(crate) fn admit(self: &Arc<Self>) -> Pass {
         self.in_flight.fetch_add(1, Ordering::AcqRel);
+        self.load.in_flight.add();
         Pass(self.clone())
     }
 
@@ -110,6 +115,7 @@ pub(crate) struct Pass(Arc<Gate>);
 impl Drop for Pass {
     fn drop(&mut self) {
         let before = self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
+        self.0.load.in_flight.take(1);
         self.0.reader.wake();
         if before == 1 {
             self.0.idle.notify_waiters();

@@ -7,10 +7,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::actors::handle::Handle;
-use crate::actors::supervisor::{Load, Supervisor};
+use crate::actors::supervisor::Supervisor;
 use crate::rpc::ConnectionId;
 use crate::rpc::context::Services;
 use crate::rpc::outbox::OutboxLimits;
+use crate::telemetry::metrics::Load;
 
 /// The heart of a running process, shared by everything that serves clients.
 #[derive(Clone)]
@@ -33,7 +34,7 @@ const STDIO_GRACE: Duration = Duration::from_secs(600);
 
 impl Kernel {
     /// Ties the parts together.
-    pub(crate) fn new(services: Arc<Services>, (supervisor, load): (Handle<Supervisor>, Arc<Load>)) -> Self {
+    pub(crate) fn new(services: Arc<Services>, supervisor: Handle<Supervisor>, load: Arc<Load>) -> Self {
         let outbox = OutboxLimits::new(services.settings.outbox_limit, services.settings.outbox_grace);
         let patient = OutboxLimits::new(services.settings.outbox_limit, outbox.grace.max(STDIO_GRACE));
         Kernel(Arc::new(Parts {
@@ -62,8 +63,8 @@ impl Kernel {
         &self.0.supervisor
     }
 
-    /// What the supervisor has to do.
-    pub fn load(&self) -> &Load {
+    /// The work in hand.
+    pub fn load(&self) -> &Arc<Load> {
         &self.0.load
     }
 

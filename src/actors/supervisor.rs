@@ -5,7 +5,6 @@
 //! runs them at once. What runs, runs on its connection's arbiter; the supervisor only says when.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, StreamHandler};
@@ -15,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::actors::gate::Gate;
 use crate::actors::handle::Handle;
 use crate::rpc::lanes::{Access, LaneKey, Lanes};
-use crate::telemetry::metrics;
+use crate::telemetry::metrics::{self, Load};
 
 #[cfg(test)]
 mod tests;
@@ -88,25 +87,6 @@ struct Ticket {
     start: oneshot::Sender<LanePermit>,
 }
 
-/// What the supervisor's work looks like from outside, for metrics and the admin pages.
-#[derive(Debug, Default)]
-pub struct Load {
-    lanes: AtomicUsize,
-    waiting: AtomicUsize,
-}
-
-impl Load {
-    /// Lanes in use.
-    pub fn lanes(&self) -> usize {
-        self.lanes.load(Ordering::Relaxed)
-    }
-
-    /// Requests waiting for their lane.
-    pub fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
-    }
-}
-
 /// The one supervisor of a process.
 pub struct Supervisor {
     lanes: Lanes<LaneKey, Ticket>,
@@ -116,17 +96,16 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Starts the supervisor on this arbiter.
-    pub fn launch() -> (Handle<Supervisor>, Arc<Load>) {
+    /// Starts the supervisor on this arbiter; it tells `load` what it has to do.
+    pub fn launch(load: Arc<Load>) -> Handle<Supervisor> {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let load = Arc::new(Load::default());
         let supervisor = Supervisor {
             lanes: Lanes::default(),
             released: (sender, Some(receiver)),
             children: Vec::new(),
-            load: load.clone(),
+            load,
         };
-        (Handle::new(supervisor.start()), load)
+        Handle::new(supervisor.start())
     }
 
     fn begin(&mut self, key: &LaneKey, ticket: Ticket) {
@@ -161,21 +140,22 @@ impl Handler<Enter> for Supervisor {
         match self.lanes.enter(request.key.clone(), request.access, ticket) {
             Some(ticket) => self.begin(&request.key, ticket),
             None => {
-                self.load.waiting.fetch_add(1, Ordering::Relaxed);
+                self.load.lane_depth.add();
             }
         }
-        self.load.lanes.store(self.lanes.len(), Ordering::Relaxed);
+        self.load.lanes.set(self.lanes.len());
+        self.load.supervisor_mail.take(1);
     }
 }
 
 impl StreamHandler<LaneKey> for Supervisor {
     fn handle(&mut self, key: LaneKey, _ctx: &mut Self::Context) {
         let left = self.lanes.leave(&key, |ticket| !ticket.gate.is_closed());
-        self.load.waiting.fetch_sub(left.taken, Ordering::Relaxed);
+        self.load.lane_depth.take(left.taken);
         for ticket in left.started {
             self.begin(&key, ticket);
         }
-        self.load.lanes.store(self.lanes.len(), Ordering::Relaxed);
+        self.load.lanes.set(self.lanes.len());
     }
 }
 

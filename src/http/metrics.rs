@@ -120,6 +120,11 @@ pub fn answer(request: &HttpRequest, state: &HttpState) -> HttpResponse {
     metrics::gauge!("greenroom_connections").set(services.clients.len() as f64);
     metrics::gauge!("greenroom_threads_loaded").set(services.threads.loaded_ids().len() as f64);
     metrics::gauge!("greenroom_turns_running").set(services.turn_count.running() as f64);
+    let load = state.kernel.load();
+    metrics::gauge!("greenroom_requests_in_flight").set(load.in_flight.now() as f64);
+    metrics::gauge!("greenroom_lane_depth").set(load.lane_depth.now() as f64);
+    metrics::gauge!("greenroom_mailbox_depth", "actor" => "supervisor").set(load.supervisor_mail.now() as f64);
+    metrics::gauge!("greenroom_pending_server_requests").set(services.pending.len() as f64);
     metrics::gauge!("greenroom_uptime_seconds").set(state.started.elapsed().as_secs_f64());
     if let Some(bytes) = resident_memory() {
         metrics::gauge!("greenroom_resident_memory_bytes").set(bytes as f64);

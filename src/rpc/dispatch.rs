@@ -8,7 +8,7 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -28,7 +28,7 @@ use crate::rpc::error::RpcError;
 use crate::rpc::gate;
 use crate::rpc::lanes::{Access, LaneKey};
 use crate::rpc::services::Services;
-use crate::telemetry::metrics as gauges;
+use crate::telemetry::metrics as telemetry;
 
 #[cfg(test)]
 mod tests;
@@ -43,6 +43,7 @@ pub struct Method {
     pub scope: Scope,
     /// Whether a handler exists; otherwise it answers that it is not built yet.
     pub built: bool,
+    requests: OnceLock<metrics::Counter>,
     prepare: fn(&'static Method, IncomingRequest<'_>, &Caller) -> Result<Call, Refusal>,
 }
 
@@ -51,6 +52,15 @@ impl std::fmt::Debug for Method {
         f.debug_struct("Method")
             .field("name", &self.name)
             .finish_non_exhaustive()
+    }
+}
+
+impl Method {
+    /// Counts a request.
+    pub fn count(&self) {
+        self.requests
+            .get_or_init(|| telemetry::requests(self.name))
+            .increment(1);
     }
 }
 
@@ -110,14 +120,14 @@ impl Call {
         let message = match AssertUnwindSafe(self.work.instrument(span)).catch_unwind().await {
             Ok(message) => message,
             Err(_) => {
-                gauges::panicked("handler");
+                telemetry::panicked("handler");
                 tracing::error!(rpc.method = name, rpc.id = %self.id, "the handler of {name} panicked");
                 encode_error(&self.id, internal(name, &self.id))
             }
         };
         self.client.send_raw(message);
         if std::panic::catch_unwind(AssertUnwindSafe(|| self.effects.run())).is_err() {
-            gauges::panicked("handler");
+            telemetry::panicked("handler");
         }
     }
 }
@@ -348,11 +358,12 @@ macro_rules! is_built {
 macro_rules! entries {
     ($($marker:ident: $wire:literal ($params:ty) -> $response:ty, $stability:ident, $scope:ident $(($global:expr))?, $($handler:ident)::+;)+) => {
         /// Every method, in the order of the published list.
-        pub static METHODS: &[Method] = &[$(Method {
+        pub static METHODS: [Method; client::METHODS.len()] = [$(Method {
             name: $wire,
             stability: Stability::$stability,
             scope: Scope::$scope $(($global))?,
             built: is_built!($($handler)::+),
+            requests: OnceLock::new(),
             prepare: |method, request, caller| {
                 prepare_typed::<client::$marker, _, _>(
                     method,

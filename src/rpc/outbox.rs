@@ -85,6 +85,17 @@ impl CloseReason {
         }
     }
 
+    /// One word for metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            CloseReason::Disconnected => "disconnected",
+            CloseReason::TooSlow => "too_slow",
+            CloseReason::Unresponsive => "unresponsive",
+            CloseReason::ShuttingDown => "shutting_down",
+            CloseReason::Violation => "violation",
+        }
+    }
+
     /// The WebSocket close code.
     pub fn code(self) -> u16 {
         match self {

@@ -114,7 +114,7 @@ proptest! {
         let mut running: Vec<usize> = Vec::new();
         let mut started: Vec<usize> = Vec::new();
 
-        let mut finish = |lanes: &mut Lanes<u8, usize>, running: &mut Vec<usize>, started: &mut Vec<usize>,
+        let finish = |lanes: &mut Lanes<u8, usize>, running: &mut Vec<usize>, started: &mut Vec<usize>,
                           entries: &[(u8, bool)], dead: &std::collections::HashSet<usize>, which: usize| {
             let entry = running.swap_remove(which);
             let left = lanes.leave(&entries[entry].0, |entry| !dead.contains(entry));
