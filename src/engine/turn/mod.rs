@@ -94,3 +94,6 @@ pub async fn run_turn(mut job: TurnJob) {
     let end = task.finish(outcome).await;
     host.send(TurnEvent::Finished(end)).await;
 }
+
+#[cfg(test)]
+mod tests;
