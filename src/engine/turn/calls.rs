@@ -3,6 +3,7 @@
 //! A call never fails the turn. Calls of tools that may overlap share a lock, the others hold it alone; an interrupt
 //! drops the running calls and leaves an output that says so.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,7 +14,10 @@ use tokio::task::JoinHandle;
 use crate::engine::history::encode_item;
 use crate::engine::tools::{Tool, ToolCall, ToolContext, ToolInput, ToolOutput};
 use crate::engine::turn::task::Task;
+use crate::exec::truncate::{Budget, truncate_middle};
+use crate::model::catalog::Truncation;
 use crate::model::{InputItem, OutputItem, OutputItemKind};
+use crate::protocol::{FunctionCallOutputBody, FunctionCallOutputContentItem};
 use crate::store::StoreError;
 
 /// A call that has been recorded and may be running.
@@ -113,6 +117,7 @@ impl Task {
                     ToolOutput::text("the tool failed because of an internal fault of the server")
                 }),
             };
+            let output = capped(output, self.scope.model.truncation);
             if let Some(item) = output_item(call.output_kind, &call.call_id, &output) {
                 self.remember(Arc::clone(&item));
                 self.publish_raw(&item).await;
@@ -139,6 +144,31 @@ async fn run(tool: Arc<dyn Tool>, cx: ToolContext, lock: Arc<RwLock<()>>, overla
         () = cancel.cancelled() => ToolOutput::text(tool.aborted(started.elapsed())),
         output = work => output,
     }
+}
+
+/// Keeps an output that a tool did not cut itself from filling the conversation. Tools that do cut their text get a
+/// fifth more than the model's limit, so that what they put around it is not cut again.
+fn capped(mut output: ToolOutput, limit: Truncation) -> ToolOutput {
+    let budget = match limit {
+        Truncation::Tokens(tokens) => Budget::Tokens(tokens + tokens / 5),
+        Truncation::Bytes(bytes) => Budget::Bytes(bytes + bytes / 5),
+    };
+    let cut = |text: &mut String| {
+        if let Cow::Owned(short) = truncate_middle(text, budget) {
+            *text = short;
+        }
+    };
+    match &mut output.body {
+        FunctionCallOutputBody::Text(text) => cut(text),
+        FunctionCallOutputBody::List(parts) => {
+            for part in parts {
+                if let FunctionCallOutputContentItem::InputText { text } = part {
+                    cut(text);
+                }
+            }
+        }
+    }
+    output
 }
 
 fn output_item(kind: &str, call_id: &str, output: &ToolOutput) -> Option<InputItem> {

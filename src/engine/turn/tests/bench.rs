@@ -156,6 +156,8 @@ impl Bench {
                 Some(tools) => ToolSet::with(tools, &setup.dynamic),
                 None => ToolSet::new(&setup.dynamic),
             },
+            commands: Default::default(),
+            patch_approvals: Default::default(),
             shell: "bash".into(),
             project_docs: Default::default(),
             sections: Vec::new(),
