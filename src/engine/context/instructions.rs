@@ -1,7 +1,8 @@
 //! The base instructions: what every request's `instructions` says when neither client nor configuration says it.
 //!
 //! They are composed of parts, so that a model is only told of tools that it has. Fixed for a thread when it is made;
-//! a later change of model sends the new text as a `<model_switch>` section.
+//! a later change of model sends the new text as a `<model_switch>` section. The model's name stands in them, so that
+//! no two models have the same.
 
 use crate::model::catalog::ModelInfo;
 use crate::protocol::Personality;
@@ -14,7 +15,8 @@ pub fn base_instructions(model: &ModelInfo, personality: Option<Personality>) ->
         true => personality::text(personality.unwrap_or(Personality::Pragmatic)),
         false => None,
     };
-    let mut parts = vec![ROLE];
+    let role = format!("You are a coding agent; the model behind you is {}. {ROLE}", model.slug);
+    let mut parts = vec![role.as_str()];
     parts.extend(voice);
     parts.extend([
         WORK,
@@ -32,7 +34,7 @@ pub fn base_instructions(model: &ModelInfo, personality: Option<Personality>) ->
 }
 
 const ROLE: &str = "\
-You are a coding agent. You and the user share one workspace on their machine: you read it, run commands in it and \
+You and the user share one workspace on their machine: you read it, run commands in it and \
 change it through your tools, and you keep at a task until it is done. The user sees your messages and the changes you \
 make; they may not see the output of your commands.";
 

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use serde_json::value::RawValue;
+
 use crate::engine::settings::{TurnContext, TurnSettings, WallClock};
-use crate::model::InputItem;
 use crate::model::catalog::ModelInfo;
+use crate::model::{InputItem, json_text};
 
 use super::permissions::{self, Permissions};
 use super::{ProjectDocs, environment, instructions, message, personality};
@@ -26,6 +28,10 @@ pub struct Situation<'a> {
     pub approved_prefixes: &'a [Vec<String>],
     /// Further developer sections of the first turn, tags included (skills, plugins, memories), in order.
     pub sections: &'a [String],
+    /// The thread's base instructions, as the JSON string that requests carry.
+    pub instructions: &'a RawValue,
+    /// Whether client or configuration gave the base instructions; nothing is then said of voices.
+    pub instructions_given: bool,
     /// Whether permissions are told (`include_permissions_instructions`).
     pub tell_permissions: bool,
     /// Whether the environment is told (`include_environment_context`).
@@ -45,6 +51,7 @@ impl Situation<'_> {
                 .map(str::to_owned),
         );
         sections.extend(self.mode());
+        sections.extend(self.voice().filter(|_| !self.has_voice_built_in()));
         sections.extend_from_slice(self.sections);
         let mut blocks = Vec::new();
         blocks.extend(self.project_docs.block(self.cwd()));
@@ -72,8 +79,8 @@ impl Situation<'_> {
         if told.collaboration_mode != now.collaboration_mode {
             sections.extend(self.mode());
         }
-        if !switched && self.model.personality && told.personality != now.personality {
-            sections.extend(settings.personality.and_then(personality::section));
+        if !switched && told.personality != now.personality {
+            sections.extend(self.voice());
         }
         let moved = told.cwd != now.cwd || told.current_date != now.current_date || told.timezone != now.timezone;
         let blocks = if moved {
@@ -108,6 +115,20 @@ impl Situation<'_> {
             .as_deref()
             .filter(|text| !text.is_empty())?;
         Some(format!("<collaboration_mode>{text}</collaboration_mode>"))
+    }
+
+    /// The section that sets the voice, where the model knows voices.
+    fn voice(&self) -> Option<String> {
+        if !self.model.personality || self.instructions_given {
+            return None;
+        }
+        self.settings.personality.and_then(personality::section)
+    }
+
+    /// Whether the base instructions are those of this model in this voice.
+    fn has_voice_built_in(&self) -> bool {
+        let instructions = instructions::base_instructions(self.model, self.settings.personality);
+        json_text(&instructions).get() == self.instructions.get()
     }
 
     fn environment(&self) -> Option<String> {

@@ -54,6 +54,8 @@ impl Task {
             project_docs: &services.project_docs,
             approved_prefixes: &services.approved_prefixes(),
             sections: &services.sections,
+            instructions: &services.instructions,
+            instructions_given: services.config.base_instructions.is_some(),
             tell_permissions: services.config.include_permissions_instructions,
             tell_environment: services.config.include_environment_context,
         };

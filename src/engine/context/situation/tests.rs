@@ -36,7 +36,10 @@ fn outline(messages: &[InputItem]) -> Vec<String> {
 fn with<T>(settings: &TurnSettings, docs: &ProjectDocs, see: impl FnOnce(&Situation<'_>) -> T) -> T {
     let clock = clock();
     let model = catalog::find(&settings.model);
+    let instructions = json_text(&instructions::base_instructions(&model, Some(Personality::Pragmatic)));
     see(&Situation {
+        instructions: &instructions,
+        instructions_given: false,
         settings,
         clock: &clock,
         model: &model,
@@ -95,6 +98,33 @@ fn the_first_turn_is_told_everything() {
             "developer: permissions instructions|Be brief.|collaboration_mode",
             "user: # AGENTS.md |environment_context"
         ]
+    );
+}
+
+#[test]
+fn a_voice_is_told_unless_the_instructions_have_it() {
+    let mut settings = plain("/w");
+    settings.model = "gpt-5.4".into();
+    settings.personality = Some(Personality::Friendly);
+    settings.mode_instructions = Some("m".into());
+    let docs = ProjectDocs::default();
+    let told = with(&settings, &docs, |situation| outline(&situation.initial()).remove(0));
+    assert_eq!(
+        told,
+        "developer: permissions instructions|collaboration_mode|personality_spec"
+    );
+    let given = with(&settings, &docs, |situation| {
+        let given = Situation {
+            instructions_given: true,
+            ..*situation
+        };
+        outline(&given.initial()).remove(0)
+    });
+    settings.personality = Some(Personality::Pragmatic);
+    let built_in = with(&settings, &docs, |situation| outline(&situation.initial()).remove(0));
+    assert_eq!(
+        (given.as_str(), built_in.as_str()),
+        ("developer: permissions instructions|collaboration_mode", given.as_str())
     );
 }
 
