@@ -13,6 +13,7 @@ use crate::store::index::folders::Folders;
 use crate::store::index::state::IndexState;
 use crate::store::live::{LiveThread, LiveThreads};
 use crate::store::names::Names;
+use crate::store::scribe::Scribe;
 use crate::store::thread::StoredThread;
 use crate::store::turns::{self, LoadedRollout};
 use crate::store::warnings::Warnings;
@@ -25,6 +26,7 @@ pub(crate) struct StoreCore {
     pub(crate) durability: Durability,
     pub(crate) live: LiveThreads,
     pub(crate) names: Names,
+    pub(crate) scribe: Arc<Scribe>,
     pub(crate) syncer: Arc<Syncer>,
     pub(crate) index: IndexState,
     pub(crate) warnings: Warnings,
@@ -37,6 +39,7 @@ impl StoreCore {
             home,
             durability,
             live: LiveThreads::default(),
+            scribe: Arc::default(),
             syncer: Arc::default(),
             index: IndexState::default(),
             warnings: Warnings::default(),

@@ -150,6 +150,10 @@ impl StoreCore {
         self.names.with(|names| {
             for thread in &mut page.threads {
                 thread.name = names.get(&thread.id).map(|name| name.to_string());
+                // Rollouts of old versions name no provider.
+                if thread.model_provider.is_empty() {
+                    thread.model_provider.clone_from(&query.default_provider);
+                }
             }
         });
         Ok(Draft { page, stale, gone })

@@ -21,6 +21,7 @@ pub mod names;
 pub mod recorder;
 pub mod rollout;
 pub mod scan;
+mod scribe;
 pub mod thread;
 pub mod turns;
 mod warnings;

@@ -1,10 +1,12 @@
 //! The pen of one thread: appends lines to its rollout, in order, whole, and before anybody is told.
 //!
 //! Appends queue up; one task of the blocking pool at a time takes all that wait and writes them with one `write(2)`.
+//! However many threads there are, only a few such tasks run (see `scribe`), so that a burst makes no crowd of OS threads.
 //! An append is answered once its lines are with the kernel, or with a typed error and nothing recorded. The file is
 //! made by the first append, its `session_meta` in front. An append whose caller went away is still carried out, in its
 //! place. An ephemeral thread's recorder only keeps the digest.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -20,6 +22,7 @@ use crate::store::live::LiveThread;
 use crate::store::rollout::codec::{encode_line, now_timestamp};
 use crate::store::rollout::writer::RolloutFile;
 use crate::store::rollout::{EventMsg, RolloutItem, SessionMeta, path};
+use crate::store::scribe::Scribe;
 use crate::store::thread::StoredThread;
 use crate::store::turns::outline::Outline;
 use crate::store::{NewThread, StoreError};
@@ -57,13 +60,15 @@ enum Nib {
     Open(RolloutFile, Arc<SyncTarget>),
 }
 
-struct Pen {
+/// The state behind a recorder and its clones.
+pub(crate) struct Pen {
     id: ThreadId,
     ephemeral: bool,
     queue: Mutex<Queue>,
     nib: Mutex<Nib>,
     live: Arc<LiveThread>,
     core: Weak<StoreCore>,
+    scribe: Arc<Scribe>,
     durability: Durability,
 }
 
@@ -103,6 +108,7 @@ impl Recorder {
             nib: Mutex::new(nib),
             live,
             core: Arc::downgrade(core),
+            scribe: Arc::clone(&core.scribe),
             durability: core.durability,
         }))
     }
@@ -183,8 +189,7 @@ impl Recorder {
             !std::mem::replace(&mut queue.writing, true)
         };
         if start {
-            let pen = Arc::clone(&self.0);
-            tokio::task::spawn_blocking(move || pen.write_waiting());
+            self.0.scribe.queue(Arc::clone(&self.0));
         }
         answer
             .await
@@ -204,7 +209,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 impl Pen {
     /// Writes until nothing waits.
-    fn write_waiting(&self) {
+    pub(crate) fn write_waiting(&self) {
         loop {
             let appends = {
                 let mut queue = lock(&self.queue);
@@ -222,7 +227,9 @@ impl Pen {
                 materialise |= append.materialise;
                 replies.push(append.reply);
             }
-            let result = self.write(items, materialise);
+            // A panic must not leave the queue without a writer.
+            let written = catch_unwind(AssertUnwindSafe(|| self.write(items, materialise)));
+            let result = written.unwrap_or_else(|_| Err(StoreError::Internal("the rollout writer failed".to_owned())));
             for reply in replies {
                 let _ = reply.send(result.clone());
             }

@@ -201,7 +201,7 @@ impl TurnBuilder {
                 if self
                     .current
                     .as_ref()
-                    .is_some_and(|turn| !turn.explicit && !(turn.compacted && turn.items.is_empty()))
+                    .is_some_and(|turn| !(turn.explicit || (turn.compacted && turn.items.is_empty())))
                 {
                     self.finish_current();
                 }
