@@ -4,6 +4,7 @@
 pub mod fs;
 pub mod initialize;
 pub mod mock;
+pub mod model;
 pub mod thread_archive;
 pub mod thread_list;
 pub mod thread_read;
@@ -15,11 +16,10 @@ pub mod turn;
 
 pub(crate) mod dynamic_tools;
 mod git_state;
-pub mod model;
 pub(crate) mod thread_load;
 pub(crate) mod thread_lookup;
 mod thread_permissions;
-mod thread_setup;
+pub(crate) mod thread_setup;
 
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;

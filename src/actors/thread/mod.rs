@@ -211,9 +211,11 @@ impl ThreadActor {
             ThreadCommand::View(reply) => {
                 let _ = reply.send(self.view());
             }
-            ThreadCommand::StartTurn { params, go, reply } => {
+            ThreadCommand::StartTurn { mut params, go, reply } => {
                 let answer = open.map(|()| Arc::from(uuid::Uuid::now_v7().to_string()));
-                if let Ok(turn_id) = &answer {
+                if let Ok(turn_id) = &answer
+                    && !self.join_running_turn(turn_id, &mut params)
+                {
                     let turn_id = Arc::clone(turn_id);
                     self.defer(go, Effect::StartTurn { turn_id, params }, ctx);
                 }

@@ -20,6 +20,7 @@ use crate::engine::settings::SettingsOverrides;
 use crate::engine::thread_ref::{LastUsage, ThreadError};
 use crate::engine::turn::{Conversation, TurnJob};
 use crate::methods::thread_load::conversation;
+use crate::methods::thread_setup::{normal, workspace_roots};
 use crate::protocol::*;
 use crate::rpc::context::TurnGuard;
 use crate::store::{LocalThreadStore, ThreadStore};
@@ -89,13 +90,33 @@ impl ThreadActor {
         }
     }
 
+    /// Input for a turn that runs already joins it at once: nothing that clients see begins with it.
+    pub(super) fn join_running_turn(&mut self, turn_id: &Arc<str>, params: &mut TurnStartParams) -> bool {
+        if params.input.is_empty() || self.turn.is_none() {
+            return false;
+        }
+        self.apply_overrides(params);
+        if let Some(turn) = &self.turn {
+            turn.push(PendingInput {
+                input: std::mem::take(&mut params.input),
+                turn_id: Some(Arc::clone(turn_id)),
+            });
+        }
+        true
+    }
+
     fn apply_overrides(&mut self, params: &TurnStartParams) {
         let base = self.settings.cwd.clone();
-        let cwd = params.cwd.as_ref().map(|cwd| AbsolutePathBuf::resolve(&base, cwd));
-        let roots = params.runtime_workspace_roots.as_ref().map(|roots| {
-            let base = cwd.as_ref().unwrap_or(&base);
-            roots.iter().map(|root| AbsolutePathBuf::resolve(base, root)).collect()
-        });
+        let cwd = params
+            .cwd
+            .as_ref()
+            .map(|cwd| AbsolutePathBuf::rooted(normal(&base.as_path().join(cwd))));
+        let roots = match &params.runtime_workspace_roots {
+            Some(roots) => Some(workspace_roots(cwd.as_ref().unwrap_or(&base), roots)),
+            // Roots that the client chose stay where they are; the one that was the folder goes with it.
+            None if self.settings.workspace_roots != [base] => Some(self.settings.workspace_roots.clone()),
+            None => None,
+        };
         self.settings
             .apply(SettingsOverrides::from_turn_start(params, cwd, roots));
     }
