@@ -30,7 +30,7 @@ use crate::rpc::notices::Notices;
 use crate::rpc::pending::PendingServerRequests;
 use crate::settings::Settings;
 use crate::store::{LocalThreadStore, StoreWarning};
-use crate::telemetry::metrics::Load;
+use crate::telemetry::metrics::{self, Load};
 use crate::transport::{RunningListener, StartListener, stdio};
 
 /// How long the end of the process waits for what should be quick: threads that end, goodbyes that are written.
@@ -78,6 +78,9 @@ pub async fn build(options: Options) -> Result<Server, StartError> {
         Some(settings) => settings,
         None => Settings::load(crate::settings::Layer::default())?,
     };
+    if !options.listeners.is_empty() {
+        metrics::install();
+    }
     let (services, index) = services(settings, &options.config);
     let load = Arc::new(Load::default());
     let kernel = Kernel::new(services, Supervisor::launch(load.clone()), load);

@@ -49,6 +49,7 @@ pub fn open(kernel: &Kernel, transport: &'static str) -> ConnectionEdge {
     let outbox = Arc::new(OutboxQueue::new(kernel.outbox_limits(transport)));
     let client = ClientHandle::new(id, transport, outbox.clone());
     services.clients.insert(client.clone());
+    metrics::connected(transport);
     let connection = Connection {
         kernel: kernel.clone(),
         caller: Caller {
@@ -254,11 +255,9 @@ impl Connection {
             .orders
             .try_send(self.outbox.close_reason().unwrap_or(reason).into());
         services.clients.remove(client.id());
+        metrics::disconnected(client.transport());
         if reason != CloseReason::Disconnected {
             metrics::closed(reason.name());
-        }
-        if reason == CloseReason::TooSlow {
-            metrics::slow_client();
         }
         let (id, gate) = (client.id(), self.gate.clone());
         tokio::spawn(async move {

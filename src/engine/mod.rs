@@ -1,5 +1,7 @@
 //! The turn engine: the loop of sampling and tools, the context a model sees, approvals. Knows tokio, not actors.
 
+pub mod approvals;
+pub mod commands;
 pub mod context;
 pub mod diff;
 pub mod history;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::config::ResolvedConfig;
+use crate::engine::commands::CommandState;
 use crate::engine::context::ProjectDocs;
 use crate::engine::diff::{self, TurnDiff};
 use crate::engine::host::TurnHost;
@@ -32,6 +33,8 @@ pub struct ThreadServices {
     pub recorder: Recorder,
     /// The tools that can be called: the built-in ones, then the client's.
     pub tools: ToolSet,
+    /// Processes, command rules and approvals.
+    pub commands: CommandState,
     /// The name of the user's shell, as the model is told it (`bash`).
     pub shell: Arc<str>,
     /// AGENTS.md, read when the thread was loaded.
@@ -47,7 +50,7 @@ pub struct ThreadServices {
 impl ThreadServices {
     /// The command prefixes that the rules allow, to be told to the model.
     pub fn approved_prefixes(&self) -> Vec<Vec<String>> {
-        Vec::new()
+        self.commands.rules().allowed_prefixes()
     }
 }
 

@@ -4,6 +4,7 @@
 //! and dangerous lists, sandbox policy), then becomes a [`session::Session`] of its thread's [`sessions::Sessions`].
 //! Knows neither items nor clients: what a command means on the wire is told in `engine/tools`.
 
+pub mod actions;
 pub mod bash;
 pub mod decision;
 pub mod environment;

@@ -142,7 +142,7 @@ fn prints_lines(arguments: &[String]) -> bool {
 }
 
 /// `Np` or `M,Np`.
-pub(super) fn is_line_range(range: &str) -> bool {
+pub(crate) fn is_line_range(range: &str) -> bool {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     range
         .strip_suffix('p')

@@ -20,8 +20,6 @@ pub struct HttpState {
     pub kernel: Kernel,
     /// Who may upgrade on TCP.
     pub auth: AuthPolicy,
-    /// Renders the metrics; `None` when another recorder was there first.
-    pub metrics: Option<metrics::Renderer>,
     /// When serving began.
     pub started: Instant,
 }

@@ -8,3 +8,6 @@ pub mod metrics;
 pub mod peer;
 pub mod server;
 pub mod ws;
+
+#[cfg(test)]
+mod tests;

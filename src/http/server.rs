@@ -1,29 +1,29 @@
 //! Binds the listeners and serves them: one actix-web server for all TCP addresses and Unix sockets of the process.
 //!
-//! Binding happens in [`bind`], at once and with errors for the terminal; serving begins with [`HttpService::run`]. The
+//! Binding happens in [`bind`], at once and with errors for the terminal; serving begins with [`HttpService::start`]. The
 //! server handles no signals: `startup` decides when to stop.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer};
 
 use crate::actors::Kernel;
 use crate::http::app::{self, HttpState};
 use crate::http::auth::AuthPolicy;
-use crate::http::metrics::Renderer;
+use crate::http::metrics;
 use crate::http::peer::Peer;
 use crate::transport::listen::Listeners;
 use crate::transport::unix::{ControlSocket, SocketError};
+use crate::transport::{LocalFuture, RunningListener};
 
 /// Handshakes that may wait to be accepted, so that a thousand clients at once need no second try.
 const BACKLOG: u32 = 4096;
-/// How long the server waits for its connections at the end; they have been told to go before.
-const LAST_CONNECTIONS_SECONDS: u64 = 3;
+/// How often the end looks whether the last client has gone.
+const GOODBYE_CHECK: Duration = Duration::from_millis(2);
 
 /// Why the listeners cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ pub enum ServeError {
     Serve(io::Error),
 }
 
-/// Bound listeners, served once [`HttpService::run`] is polled.
+/// Bound listeners, not yet served. Dropping it removes the sockets.
 pub struct HttpService {
     server: actix_web::dev::Server,
     addresses: Vec<SocketAddr>,
@@ -50,14 +50,9 @@ pub struct HttpService {
 pub fn bind(kernel: &Kernel, listeners: &Listeners, auth: AuthPolicy) -> Result<HttpService, ServeError> {
     raise_file_limit();
     let settings = kernel.services().settings.clone();
-    let metrics = Renderer::install();
-    if let Some(renderer) = &metrics {
-        actix_rt::spawn(renderer.clone().upkeep());
-    }
     let routes = app::configure(Arc::new(HttpState {
         kernel: kernel.clone(),
         auth,
-        metrics,
         started: Instant::now(),
     }));
     let per_worker = settings.max_connections.div_ceil(settings.http_workers);
@@ -69,7 +64,6 @@ pub fn bind(kernel: &Kernel, listeners: &Listeners, auth: AuthPolicy) -> Result<
         .tcp_nodelay(true)
         .client_request_timeout(settings.handshake_timeout)
         .keep_alive(settings.handshake_timeout)
-        .shutdown_timeout(LAST_CONNECTIONS_SECONDS)
         .disable_signals();
     for address in &listeners.tcp {
         server = server.bind(address).map_err(ServeError::Tcp)?;
@@ -100,17 +94,37 @@ impl HttpService {
         self.sockets.iter().map(ControlSocket::path)
     }
 
-    /// Stops the server from elsewhere: `stop(true)` waits for its connections for a short time, `stop(false)` does not.
-    pub fn handle(&self) -> ServerHandle {
-        self.server.handle()
+    /// Serves from now on, on its own threads, until told to stop.
+    pub fn start(self, kernel: Kernel) -> RunningListener {
+        let address = self.names();
+        let HttpService { server, sockets, .. } = self;
+        let handle = server.handle();
+        let upkeep = actix_rt::spawn(metrics::upkeep());
+        actix_rt::spawn(async move {
+            if let Err(error) = server.await {
+                tracing::error!("the HTTP server ended: {error}");
+            }
+        });
+        let stop = Box::new(move || -> LocalFuture<()> {
+            upkeep.abort();
+            let paused = handle.pause();
+            Box::pin(async move {
+                paused.await;
+                // Clients get their goodbyes from their connections; the workers live until those are written.
+                while kernel.open_edges() > 0 {
+                    tokio::time::sleep(GOODBYE_CHECK).await;
+                }
+                handle.stop(false).await;
+                drop(sockets);
+            })
+        });
+        RunningListener { address, stop }
     }
 
-    /// Serves until stopped, then removes the sockets.
-    pub async fn run(self) -> io::Result<()> {
-        let HttpService { server, sockets, .. } = self;
-        let served = server.await;
-        drop(sockets);
-        served
+    fn names(&self) -> String {
+        let tcp = self.addresses.iter().map(|address| format!("ws://{address}"));
+        let unix = self.sockets().map(|path| format!("unix://{}", path.display()));
+        tcp.chain(unix).collect::<Vec<_>>().join(" ")
     }
 }
 

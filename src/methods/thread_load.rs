@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::engine::context::instructions::base_instructions;
+use crate::engine::commands::CommandState;
 use crate::engine::history::History;
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::TurnContext;
@@ -173,13 +174,22 @@ impl Loading {
             installation_id: services.installation_id(),
             ..RequestIdentity::default()
         };
-        let mut seed = self.seed(&services.models, identity)?;
+        let (commands, problem) = CommandState::load(&self.prepared.config).await;
+        if let Some(problem) = problem {
+            tracing::warn!(thread.id = %self.id, "the command rules do not count: {problem}");
+        }
+        let mut seed = self.seed(&services.models, identity, commands)?;
         seed.subscribers.push(cx.client.clone());
         services.threads.spawn(seed).await?;
         Ok(())
     }
 
-    fn seed(self, models: &Models, identity: RequestIdentity) -> Result<ThreadSeed, RpcError> {
+    fn seed(
+        self,
+        models: &Models,
+        identity: RequestIdentity,
+        commands: CommandState,
+    ) -> Result<ThreadSeed, RpcError> {
         let config = self.prepared.config;
         let provider = models
             .provider(&config.model_provider, &config.provider)
@@ -192,6 +202,7 @@ impl Loading {
             instructions: json_text(&self.instructions),
             recorder: self.recorder.clone(),
             tools: ToolSet::new(&self.dynamic_tools),
+            commands,
             shell: "bash".into(),
             project_docs: self.prepared.docs,
             sections: Vec::new(),

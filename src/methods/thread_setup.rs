@@ -10,7 +10,7 @@ use crate::config::{ConfigError, ConfigLoader, ResolvedConfig, ThreadOverrides};
 use crate::engine::context::project_docs::{ProjectDocs, ProjectDocsQuery};
 use crate::engine::settings::TurnSettings;
 use crate::methods::{git_state, thread_permissions};
-use crate::model::Models;
+use crate::model::default_model;
 use crate::protocol::*;
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
@@ -56,13 +56,13 @@ impl Wishes {
 /// Resolves the configuration for a thread.
 pub(crate) async fn prepare(cx: &RequestContext, wishes: Wishes) -> Result<Prepared, RpcError> {
     let services = Arc::clone(&cx.services);
-    tokio::task::spawn_blocking(move || resolve(&services.config, &services.models, wishes))
+    tokio::task::spawn_blocking(move || resolve(&services.config, wishes))
         .await
         .map_err(|_| RpcError::internal("the configuration could not be loaded"))?
         .map_err(|error| RpcError::invalid_request(format!("failed to load configuration: {error}")))
 }
 
-pub(crate) fn resolve(loader: &ConfigLoader, models: &Models, wishes: Wishes) -> Result<Prepared, ConfigError> {
+pub(crate) fn resolve(loader: &ConfigLoader, wishes: Wishes) -> Result<Prepared, ConfigError> {
     let mut config = loader.resolve(&wishes.overrides)?;
     let writes = matches!(
         config.sandbox,
@@ -82,7 +82,7 @@ pub(crate) fn resolve(loader: &ConfigLoader, models: &Models, wishes: Wishes) ->
     };
     let model = match &config.model {
         Some(model) => model.clone(),
-        None => models.default_model(&config.model_provider).to_owned(),
+        None => default_model(&config.model_provider).to_owned(),
     };
     let settings = TurnSettings {
         model: model.into(),

@@ -1,7 +1,7 @@
 //! Items that a model puts out, read from its JSON, and written for the history.
 //!
-//! [`OutputItem::parse`] is lenient: what it does not know becomes [`OutputItemKind::Other`]. [`OutputItem::history`] is
-//! the item as later requests and rollout lines carry it: in the order of members that other programs write, without
+//! [`OutputItem::parse`] is lenient: what it does not know becomes [`OutputItemKind::Other`].
+//! [`OutputItem::history`] is the item as later requests and rollout lines carry it: in the order of members that other programs write, without
 //! the ids that a provider refuses to see again, and without members that no request may carry (annotations …).
 
 use std::borrow::Cow;

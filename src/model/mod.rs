@@ -17,7 +17,7 @@ pub mod retry;
 pub use catalog::{ModelInfo, ModelOverrides, Truncation};
 pub use error::ModelError;
 pub use item::{OutputItem, OutputItemKind};
-pub use models::Models;
+pub use models::{Models, default_model};
 pub use provider::{
     InputItem, ModelEvent, ModelProvider, ModelStream, Reasoning, RequestIdentity, ResponseHead, SamplingRequest,
     TextControls, TokenUsage, json_text,

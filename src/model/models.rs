@@ -63,21 +63,21 @@ impl Models {
         catalog::find(name)
     }
 
-    /// The model of a thread for which nobody chose one.
-    pub fn default_model(&self, provider: &str) -> &'static str {
-        if provider == rehearsal::ID {
-            rehearsal::ID
-        } else {
-            catalog::DEFAULT_MODEL
-        }
-    }
-
     fn make(&self, id: &str, config: &ProviderConfig) -> Result<Arc<dyn ModelProvider>, ModelError> {
         // A configured `rehearsal` with a URL of its own is an ordinary provider.
         if id == rehearsal::ID && config.base_url.is_none() {
             return Ok(Arc::new(RehearsalProvider::default()));
         }
         Ok(Arc::new(ResponsesProvider::new(id, config, &self.home)?))
+    }
+}
+
+/// The model of a thread for which nobody chose one.
+pub fn default_model(provider: &str) -> &'static str {
+    if provider == rehearsal::ID {
+        rehearsal::ID
+    } else {
+        catalog::DEFAULT_MODEL
     }
 }
 
@@ -105,7 +105,7 @@ mod tests {
         let models = Models::new(PathBuf::from("/nowhere"));
         let provider = models.provider("rehearsal", &ProviderConfig::default()).unwrap();
         assert_eq!(provider.id(), "rehearsal");
-        assert_eq!(models.default_model("rehearsal"), "rehearsal");
-        assert_eq!(models.default_model("openai"), "gpt-5.5");
+        assert_eq!(default_model("rehearsal"), "rehearsal");
+        assert_eq!(default_model("openai"), "gpt-5.5");
     }
 }

@@ -1,6 +1,6 @@
 //! The seam between the engine and any model: what is asked, and what comes back.
 //!
-//! A provider turns a [`SamplingRequest`] into a [`ModelStream`]. Dropping the stream ends the exchange; nothing runs on.
+//! A provider turns a [`SamplingRequest`] into a [`ModelStream`]. Dropping the stream ends the exchange.
 //! A stream ends after [`ModelEvent::Completed`] or after its first error, and never yields anything behind either.
 
 use std::fmt;

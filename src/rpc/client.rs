@@ -71,6 +71,11 @@ pub enum OutFrame {
 pub trait Outbox: Send + Sync {
     /// Queues a frame without waiting. Frames pushed after the connection ended are dropped.
     fn push(&self, frame: OutFrame);
+
+    /// How many bytes wait for the client.
+    fn backlog(&self) -> usize {
+        0
+    }
 }
 
 /// A notification encoded once, to be shared by every client that is sent it.
@@ -238,6 +243,11 @@ impl ClientHandle {
     /// What it said at `initialize`; `None` before.
     pub fn info(&self) -> Option<&ClientInfo> {
         self.0.info.get()
+    }
+
+    /// How many bytes wait for the client.
+    pub fn backlog(&self) -> usize {
+        self.0.outbox.backlog()
     }
 
     /// Marks the connection initialised. Returns false when it already was.

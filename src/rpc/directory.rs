@@ -43,6 +43,11 @@ impl ClientDirectory {
         self.clients.is_empty()
     }
 
+    /// How many bytes wait, for all clients together.
+    pub fn backlog(&self) -> usize {
+        self.clients.iter().map(|client| client.backlog()).sum()
+    }
+
     /// Sends a notification to every initialised client that wants it.
     pub fn broadcast(&self, notification: &EncodedNotification) {
         for client in &self.clients {

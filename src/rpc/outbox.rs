@@ -331,6 +331,10 @@ impl OutboxQueue {
 }
 
 impl Outbox for OutboxQueue {
+    fn backlog(&self) -> usize {
+        OutboxQueue::backlog(self)
+    }
+
     fn push(&self, frame: OutFrame) {
         let mut state = self.state();
         if state.closed.is_some() {

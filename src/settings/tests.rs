@@ -92,3 +92,11 @@ fn a_numeric_looking_token_is_text() {
     let settings = load("", &[("GREENROOM_ADMIN_TOKEN", "1234567890123456")], Layer::default()).unwrap();
     assert_eq!(settings.admin_token, Some(Secret::new("1234567890123456")));
 }
+
+#[test]
+fn the_example_file_shows_the_defaults() {
+    let example = include_str!("../../config/greenroom.example.toml");
+    let read = load(example, &[], Layer::default()).unwrap();
+    let defaults = Settings::defaults(read.home.clone());
+    assert_eq!(read, defaults);
+}

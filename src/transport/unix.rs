@@ -32,7 +32,14 @@ pub enum SocketError {
 #[derive(Debug)]
 pub struct ControlSocket {
     path: PathBuf,
-    inode: u64,
+    identity: Identity,
+}
+
+/// What tells a file from its successor at the same place; inode numbers alone are used again.
+type Identity = (u64, i64, i64);
+
+fn identity(path: &Path) -> std::io::Result<Identity> {
+    std::fs::symlink_metadata(path).map(|found| (found.ino(), found.ctime(), found.ctime_nsec()))
 }
 
 impl ControlSocket {
@@ -53,10 +60,9 @@ impl ControlSocket {
             Err(error) => return Err(io(error)),
         };
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(io)?;
-        let inode = std::fs::symlink_metadata(path).map_err(io)?.ino();
         let socket = ControlSocket {
             path: path.to_path_buf(),
-            inode,
+            identity: identity(path).map_err(io)?,
         };
         Ok((listener, socket))
     }
@@ -69,7 +75,7 @@ impl ControlSocket {
 
 impl Drop for ControlSocket {
     fn drop(&mut self) {
-        let ours = std::fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode);
+        let ours = identity(&self.path).is_ok_and(|found| found == self.identity);
         if ours && let Err(error) = std::fs::remove_file(&self.path) {
             tracing::warn!(path = %self.path.display(), "cannot remove the control socket: {error}");
         }

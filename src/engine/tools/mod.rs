@@ -5,12 +5,19 @@
 //! through `cx.turn.host` and record lines through `cx.turn.recorder()`; the turn loop records calls and their outputs.
 
 pub mod apply_patch;
+pub mod command_item;
+mod command_text;
+mod command_watch;
 pub mod dynamic;
+pub mod exec_command;
 pub mod request_user_input;
 mod set;
+#[cfg(test)]
+pub(crate) mod trial;
 pub mod update_plan;
 pub mod view_image;
 pub mod web_search;
+pub mod write_stdin;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -8,7 +8,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::engine::tools::dynamic::{DynamicTool, namespace_specs};
-use crate::engine::tools::{Tool, ToolOffer, apply_patch, request_user_input, update_plan, view_image, web_search};
+use crate::engine::tools::{
+    Tool, ToolOffer, apply_patch, exec_command, request_user_input, update_plan, view_image, web_search, write_stdin,
+};
 use crate::model::InputItem;
 use crate::protocol::DynamicToolSpec;
 
@@ -69,6 +71,8 @@ impl ToolSet {
 /// The built-in tools in the order in which they are offered.
 fn built_in() -> Vec<Arc<dyn Tool>> {
     vec![
+        Arc::new(exec_command::ExecCommand),
+        Arc::new(write_stdin::WriteStdin),
         Arc::new(update_plan::UpdatePlan),
         Arc::new(request_user_input::RequestUserInput),
         Arc::new(apply_patch::ApplyPatch),

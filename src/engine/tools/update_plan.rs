@@ -102,3 +102,33 @@ impl Tool for UpdatePlan {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::tools::trial::Trial;
+
+    #[tokio::test]
+    async fn a_plan_is_told_and_refused_where_it_does_not_belong() {
+        let mut trial = Trial::new(|_| {}).await;
+        let plan = json!({"explanation": "why", "plan": [{"step": "a", "status": "in_progress"}]});
+        assert_eq!(
+            trial.call(&UpdatePlan, plan.clone()).await,
+            ToolOutput::text("Plan updated")
+        );
+        let (method, params) = trial.told().remove(0);
+        assert_eq!(method, "turn/plan/updated");
+        assert_eq!(
+            (&params["explanation"], &params["plan"]),
+            (&json!("why"), &json!([{"step": "a", "status": "inProgress"}]))
+        );
+        let extra = json!({"plan": [{"step": "a", "status": "pending", "extra": 1}]});
+        let refused = trial.call(&UpdatePlan, extra).await;
+        assert!(format!("{refused:?}").contains("failed to parse function arguments: unknown field `extra`"));
+        let planning = Trial::new(|settings| settings.mode = ModeKind::Plan).await;
+        assert_eq!(
+            planning.call(&UpdatePlan, plan).await,
+            ToolOutput::text("update_plan is a TODO/checklist tool and is not allowed in Plan mode")
+        );
+    }
+}

@@ -121,3 +121,63 @@ fn load(path: &Path) -> Result<String, String> {
         ImageError::Unsupported(_) => format!("unable to process image at `{at}`: {error}"),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+
+    use super::*;
+    use crate::engine::tools::trial::Trial;
+
+    const PNG: &str =
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
+    #[tokio::test]
+    async fn a_picture_is_shown_and_what_is_none_is_told() {
+        let mut trial = Trial::new(|_| {}).await;
+        let bytes = base64::engine::general_purpose::STANDARD.decode(PNG).unwrap();
+        fs::write(trial.cwd.join("dot.png"), bytes).unwrap();
+        fs::write(trial.cwd.join("t.txt"), "hello").unwrap();
+        let at = |name: &str| trial.cwd.join(name).display().to_string();
+        for (arguments, expected) in [
+            (
+                json!({"path": "none.png"}),
+                format!(
+                    "unable to locate image at `{}`: No such file or directory (os error 2)",
+                    at("none.png")
+                ),
+            ),
+            (
+                json!({"path": "."}),
+                format!("image path `{}` is not a file", trial.cwd.display()),
+            ),
+            (
+                json!({"path": "t.txt"}),
+                format!(
+                    "unable to process image at `{}`: unsupported image `text/plain`",
+                    at("t.txt")
+                ),
+            ),
+            (
+                json!({"path": "dot.png", "detail": "low"}),
+                "view_image.detail only supports `original`; omit `detail` for default resized behavior, got `low`"
+                    .to_owned(),
+            ),
+        ] {
+            assert_eq!(trial.call(&ViewImage, arguments).await, ToolOutput::text(expected));
+        }
+        let output = trial
+            .call(&ViewImage, json!({"path": "dot.png", "detail": "original"}))
+            .await;
+        assert_eq!(
+            output,
+            ToolOutput::parts(vec![FunctionCallOutputContentItem::InputImage {
+                detail: Some(ImageDetail::Original),
+                image_url: format!("data:image/png;base64,{PNG}"),
+            }])
+        );
+        let methods: Vec<String> = trial.told().into_iter().map(|(method, _)| method).collect();
+        assert_eq!(methods, ["item/started", "item/completed"]);
+        assert_eq!(trial.recorded("item")[0]["item"]["type"], "imageView");
+    }
+}

@@ -27,7 +27,7 @@ pub struct Status {
     /// Whether the server is about to end.
     stopping: bool,
     /// Resident memory in bytes, where the system tells.
-    resident_memory_bytes: Option<u64>,
+    resident_memory_bytes: Option<usize>,
 }
 
 /// One connected client.

@@ -12,7 +12,7 @@ pub(crate) fn seed(home: &Path) -> ThreadSeed {
     let flags = [("model_provider".to_owned(), "rehearsal".to_owned())];
     let loader = ConfigLoader::new(home.to_path_buf(), home.to_path_buf(), &flags);
     let models = Models::new(home.to_path_buf());
-    let prepared = resolve(&loader, &models, Wishes::default()).unwrap();
+    let prepared = resolve(&loader, Wishes::default()).unwrap();
     let store = LocalThreadStore::open(home.to_path_buf(), Durability::Os);
     let id = ThreadId::generate();
     let meta = SessionMeta::new(id, home.to_path_buf(), "test".into(), "rehearsal".into());
@@ -27,5 +27,7 @@ pub(crate) fn seed(home: &Path) -> ThreadSeed {
         conversation: Conversation::default(),
         usage: None,
     };
-    loading.seed(&models, RequestIdentity::default()).unwrap()
+    loading
+        .seed(&models, RequestIdentity::default(), CommandState::default())
+        .unwrap()
 }

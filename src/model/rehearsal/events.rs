@@ -54,7 +54,10 @@ pub(super) fn of(parts: &[Part], conversation: &Conversation, request: &Sampling
 
 fn message(events: &mut VecDeque<ModelEvent>, id: &str, text: &str, last: bool) {
     let phase = if last { "final_answer" } else { "commentary" };
-    let item = |content: Value| json!({"type": "message", "id": format!("msg_{id}"), "role": "assistant", "phase": phase, "content": content});
+    let item = |content: Value| {
+        let id = format!("msg_{id}");
+        json!({"type": "message", "id": id, "role": "assistant", "phase": phase, "content": content})
+    };
     events.extend(parsed(&item(json!([]))).map(ModelEvent::ItemAdded));
     events.extend(words(text).map(|word| ModelEvent::TextDelta(word.to_owned())));
     done(events, &item(json!([{"type": "output_text", "text": text}])));

@@ -104,12 +104,9 @@ impl ResponsesProvider {
         if let Some(token) = self.auth.header(renew).await? {
             headers.insert(AUTHORIZATION, token);
         }
-        let started = Instant::now();
         let sent = client.post(self.url.clone()).headers(headers).body(body).send();
         let limit = HEAD_TIMEOUT.max(self.retry.stream_idle_timeout);
-        let answered = tokio::time::timeout(limit, sent).await.map_err(|_| idle())?;
-        metrics::histogram!("greenroom_provider_head_seconds").record(started.elapsed());
-        Ok(answered)
+        tokio::time::timeout(limit, sent).await.map_err(|_| idle())
     }
 
     async fn refusal(&self, mut response: Response) -> ModelError {
@@ -144,6 +141,7 @@ impl ModelProvider for ResponsesProvider {
         cancel: CancellationToken,
     ) -> BoxFuture<'_, Result<ModelStream, ModelError>> {
         Box::pin(async move {
+            let started = Instant::now();
             let response = tokio::select! {
                 biased;
                 () = cancel.cancelled() => return Err(ModelError::Interrupted),
@@ -155,6 +153,8 @@ impl ModelProvider for ResponsesProvider {
                 decoder: Decoder::default(),
                 idle: self.retry.stream_idle_timeout,
                 cancel,
+                started,
+                begun: false,
             });
             let events = stream::unfold(answer, |mut answer| async move {
                 let event = answer.next().await?;
@@ -172,6 +172,10 @@ struct Answer {
     decoder: Decoder,
     idle: Duration,
     cancel: CancellationToken,
+    /// When the request was sent.
+    started: Instant,
+    /// Whether there was an event.
+    begun: bool,
 }
 
 impl Answer {
@@ -182,7 +186,13 @@ impl Answer {
                 match events::read(payload) {
                     Ok(None) => {}
                     Ok(Some(event)) => {
+                        if !self.begun {
+                            self.begun = true;
+                            metrics::histogram!("greenroom_provider_first_event_seconds")
+                                .record(self.started.elapsed());
+                        }
                         if matches!(event, ModelEvent::Completed { .. }) {
+                            metrics::histogram!("greenroom_provider_seconds").record(self.started.elapsed());
                             self.read_rest();
                         }
                         return Some(Ok(event));

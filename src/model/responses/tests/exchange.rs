@@ -214,3 +214,30 @@ async fn the_head_of_an_answer_is_read() {
     let primary = head.rate_limits.clone().unwrap().primary.unwrap();
     assert_eq!(primary.used_percent, 13);
 }
+
+#[tokio::test]
+async fn a_stored_login_is_used_where_the_provider_wants_one() {
+    let server = Server::start().await;
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(
+        home.path().join("auth.json"),
+        r#"{"OPENAI_API_KEY":"sk-stored","tokens":null}"#,
+    )
+    .unwrap();
+    let config = ProviderConfig {
+        requires_openai_auth: true,
+        ..config(&server)
+    };
+    let provider = ResponsesProvider::new("mock", &config, home.path()).unwrap();
+    server.stream(&event(COMPLETED));
+    all(provider.stream(sampling(), CancellationToken::new()).await.unwrap()).await;
+    std::fs::remove_file(home.path().join("auth.json")).unwrap();
+    server.stream(&event(COMPLETED));
+    all(provider.stream(sampling(), CancellationToken::new()).await.unwrap()).await;
+    let seen = server.seen();
+    // A key in the environment of the tests comes first.
+    if std::env::var_os("OPENAI_API_KEY").is_none() {
+        assert_eq!(seen[0].header("authorization"), Some("Bearer sk-stored"));
+        assert_eq!(seen[1].header("authorization"), None);
+    }
+}

@@ -1,0 +1,120 @@
+//! Asking the user about a command, and what each answer does.
+//!
+//! The item is shown before the request and not again when the command runs. A refusal completes it: `declined` for an
+//! answer that says no (or says nothing we understand), `failed` for an error answer. "Cancel" ends the turn. When the
+//! turn ends while the question is open, nothing more is said of the item, and this never returns.
+
+use crate::engine::commands::ApprovalKey;
+use crate::engine::host::Answer;
+use crate::engine::items;
+use crate::engine::tools::ToolContext;
+use crate::engine::tools::command_item::CommandItem;
+use crate::exec::decision::Question;
+use crate::protocol::methods::server::ItemCommandExecutionRequestApproval;
+use crate::protocol::{
+    CommandExecutionApprovalDecision, CommandExecutionRequestApprovalParams, CommandExecutionStatus,
+    ItemStartedNotification, NetworkPolicyRuleAction, ThreadActiveFlag,
+};
+use crate::rpc::EncodedNotification;
+
+/// What the user said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// The command may run. `shown`: its item has been started.
+    Given {
+        /// Whether clients know the item.
+        shown: bool,
+    },
+    /// It may not; its item is completed.
+    Refused,
+}
+
+/// Asks, unless the user approved the very same for the session.
+pub async fn ask_about_command(
+    cx: &ToolContext,
+    item: &CommandItem,
+    key: ApprovalKey,
+    question: Question,
+    justification: Option<String>,
+) -> Consent {
+    let commands = &cx.turn.services.commands;
+    if commands.is_approved(&key) {
+        return Consent::Given { shown: false };
+    }
+    let host = &cx.turn.host;
+    let started_at_ms = items::now_ms();
+    let announce = EncodedNotification::new(&ItemStartedNotification {
+        item: item.asked(),
+        started_at_ms,
+        thread_id: host.thread_id.to_string(),
+        turn_id: host.turn_id.to_string(),
+    });
+    let params = request(cx, item, question, justification, started_at_ms);
+    let flag = Some(ThreadActiveFlag::WaitingOnApproval);
+    let answer = host
+        .ask_about::<ItemCommandExecutionRequestApproval>(Some(announce), &params, flag)
+        .await;
+    let given = Consent::Given { shown: true };
+    let decision = match answer {
+        Answer::Given(response) => response.decision,
+        Answer::Refused(_) => {
+            items::record_and_publish_completed(&cx.turn, item.refused(CommandExecutionStatus::Failed)).await;
+            return Consent::Refused;
+        }
+        Answer::Cancelled if host.cancel.is_cancelled() => return std::future::pending().await,
+        Answer::Malformed(_) | Answer::Cancelled => CommandExecutionApprovalDecision::Decline,
+    };
+    match decision {
+        CommandExecutionApprovalDecision::Accept => return given,
+        CommandExecutionApprovalDecision::AcceptForSession => {
+            commands.approve(key);
+            return given;
+        }
+        CommandExecutionApprovalDecision::AcceptWithExecpolicyAmendment { execpolicy_amendment } => {
+            if !execpolicy_amendment.is_empty() {
+                let home = cx.turn.services.config.home.clone();
+                commands.allow_prefix(home, execpolicy_amendment).await;
+            }
+            return given;
+        }
+        CommandExecutionApprovalDecision::ApplyNetworkPolicyAmendment {
+            network_policy_amendment,
+        } if network_policy_amendment.action == NetworkPolicyRuleAction::Allow => return given,
+        CommandExecutionApprovalDecision::ApplyNetworkPolicyAmendment { .. }
+        | CommandExecutionApprovalDecision::Decline
+        | CommandExecutionApprovalDecision::Cancel => {}
+    }
+    items::record_and_publish_completed(&cx.turn, item.refused(CommandExecutionStatus::Declined)).await;
+    if decision == CommandExecutionApprovalDecision::Cancel {
+        host.cancel.cancel();
+        return std::future::pending().await;
+    }
+    Consent::Refused
+}
+
+fn request(
+    cx: &ToolContext,
+    item: &CommandItem,
+    question: Question,
+    justification: Option<String>,
+    started_at_ms: i64,
+) -> CommandExecutionRequestApprovalParams {
+    let mut available = vec![CommandExecutionApprovalDecision::Accept];
+    available.extend(question.amendment.clone().map(|execpolicy_amendment| {
+        CommandExecutionApprovalDecision::AcceptWithExecpolicyAmendment { execpolicy_amendment }
+    }));
+    available.push(CommandExecutionApprovalDecision::Cancel);
+    CommandExecutionRequestApprovalParams {
+        available_decisions: Some(available),
+        command: Some(item.command.clone()),
+        command_actions: Some(item.actions.clone()),
+        cwd: Some(item.cwd.clone()),
+        item_id: item.id.clone(),
+        proposed_execpolicy_amendment: question.amendment,
+        reason: question.reason.or(justification),
+        started_at_ms,
+        thread_id: cx.turn.host.thread_id.to_string(),
+        turn_id: cx.turn.host.turn_id.to_string(),
+        ..CommandExecutionRequestApprovalParams::default()
+    }
+}

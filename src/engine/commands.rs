@@ -1,0 +1,89 @@
+//! What a thread keeps about commands between turns: its processes, the user's rules, and approvals for the session.
+//!
+//! Rules are read when the thread is loaded and replaced as a whole when the user allows a prefix for good, so a
+//! decision sees one set of rules from beginning to end.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use crate::config::{ResolvedConfig, TrustLevel};
+use crate::exec::Sessions;
+use crate::exec::policy::{self, Policy, RuleFileError};
+
+/// What a user approved for the session: exactly this command, here, in this manner.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ApprovalKey {
+    /// The command line.
+    pub argv: Vec<String>,
+    /// Where it runs.
+    pub cwd: PathBuf,
+    /// Whether it asked to leave the sandbox.
+    pub escalated: bool,
+    /// Whether it has a terminal.
+    pub terminal: bool,
+}
+
+/// A thread's processes, rules and approvals.
+#[derive(Debug, Default)]
+pub struct CommandState {
+    /// The processes that run, or ended unseen.
+    pub sessions: Sessions,
+    rules: RwLock<Arc<Policy>>,
+    approved: Mutex<HashSet<ApprovalKey>>,
+}
+
+impl CommandState {
+    /// Starts with these rules.
+    pub fn new(rules: Policy) -> Self {
+        CommandState {
+            rules: RwLock::new(Arc::new(rules)),
+            ..CommandState::default()
+        }
+    }
+
+    /// Reads the rules that count for a configuration. A problem means that there are none; clients are to be told.
+    pub async fn load(config: &ResolvedConfig) -> (Self, Option<RuleFileError>) {
+        let project = config.project_root.as_deref().unwrap_or(&config.cwd);
+        let trusted = (config.trust == Some(TrustLevel::Trusted)).then_some(project);
+        let folders = policy::rule_folders(&config.home, trusted);
+        match tokio::task::spawn_blocking(move || policy::load(&folders)).await {
+            Ok(loaded) => (CommandState::new(loaded.policy), loaded.problem),
+            Err(error) => {
+                tracing::error!(%error, "the command rules were not read");
+                (CommandState::default(), None)
+            }
+        }
+    }
+
+    /// The rules as they are now.
+    pub fn rules(&self) -> Arc<Policy> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Allows a prefix for good: in the home's rules, and here at once. A failure to write is logged; the prefix then
+    /// counts for as long as the thread is loaded.
+    pub async fn allow_prefix(&self, home: PathBuf, prefix: Vec<String>) {
+        {
+            let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+            *rules = Arc::new(rules.with_allowed(&prefix));
+        }
+        let written = tokio::task::spawn_blocking(move || policy::append_prefix_rule(&home, &prefix)).await;
+        if let Ok(Err(error)) = written {
+            tracing::warn!(%error, "a command rule was not kept");
+        }
+    }
+
+    /// Whether the user approved this for the session.
+    pub fn is_approved(&self, key: &ApprovalKey) -> bool {
+        self.approved
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(key)
+    }
+
+    /// Remembers an approval for the session.
+    pub fn approve(&self, key: ApprovalKey) {
+        self.approved.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+    }
+}

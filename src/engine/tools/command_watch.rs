@@ -1,0 +1,127 @@
+//! Watching a command for clients: its output as deltas, and its end.
+//!
+//! A watch outlives the call and even the turn, and always speaks of the turn that started the command. Deltas begin
+//! where the item was announced: what a command prints before that (see `exec_command`) reaches clients only with the
+//! item's end, and only if the command ended by then. Reading waits for publishing, so a flood is slowed down by the
+//! command's own pipe; past the last delta, output is only kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::engine::items;
+use crate::engine::scope::TurnScope;
+use crate::engine::tools::command_item::CommandItem;
+use crate::exec::Session;
+use crate::exec::output::HeadTail;
+use crate::exec::utf8::{MAX_PIECE, Utf8Joiner, pieces};
+use crate::protocol::CommandExecutionOutputDeltaNotification;
+use crate::rpc::EncodedNotification;
+
+/// The most deltas of one command.
+const MAX_DELTAS: usize = 10_000;
+/// How long the end of a command that the model left running is held back, so that the call which waited for it is
+/// seen to be over first.
+const AFTERTHOUGHT: Duration = Duration::from_millis(100);
+
+/// A command to watch.
+pub(super) struct Watch {
+    pub(super) turn: Arc<TurnScope>,
+    pub(super) item: CommandItem,
+    pub(super) session: Arc<Session>,
+    /// Hears what the command prints from its announcement on.
+    pub(super) output: mpsc::Receiver<Bytes>,
+    /// All output of a command that had ended by its announcement.
+    pub(super) whole: Option<String>,
+    pub(super) started: Instant,
+}
+
+impl Watch {
+    /// Watches to the end: publishes deltas, records the item, publishes it as completed.
+    pub(super) async fn run(mut self) {
+        let heard = self.stream().await;
+        let code = self.session.ended().await;
+        let took = self.started.elapsed();
+        let output = match self.whole.take() {
+            Some(whole) => whole,
+            None => {
+                tokio::time::sleep(AFTERTHOUGHT).await;
+                heard.text()
+            }
+        };
+        let item = self.item.ended(self.session.id(), code, output, took);
+        items::record_and_publish_completed(&self.turn, item).await;
+    }
+
+    /// Publishes what is heard until the output ends; gives what to keep of it.
+    async fn stream(&mut self) -> HeadTail {
+        let mut heard = HeadTail::default();
+        let mut deltas = Deltas::new(&self.turn, &self.item.id);
+        let mut batch = Vec::new();
+        while let Some(bytes) = self.output.recv().await {
+            heard.push(&bytes);
+            batch.extend_from_slice(&bytes);
+            // What is there already goes out together, as far as it fits into one delta.
+            while batch.len() < MAX_PIECE
+                && let Ok(more) = self.output.try_recv()
+            {
+                heard.push(&more);
+                batch.extend_from_slice(&more);
+            }
+            deltas.push(&batch).await;
+            batch.clear();
+        }
+        deltas.finish().await;
+        heard
+    }
+}
+
+/// The deltas of one item.
+struct Deltas<'a> {
+    turn: &'a TurnScope,
+    item_id: &'a str,
+    key: Arc<str>,
+    joiner: Utf8Joiner,
+    left: usize,
+}
+
+impl<'a> Deltas<'a> {
+    fn new(turn: &'a TurnScope, item_id: &'a str) -> Self {
+        Deltas {
+            turn,
+            item_id,
+            key: format!("command/{}/{}/{item_id}", turn.host.thread_id, turn.host.turn_id).into(),
+            joiner: Utf8Joiner::default(),
+            left: MAX_DELTAS,
+        }
+    }
+
+    async fn push(&mut self, bytes: &[u8]) {
+        if self.left > 0 {
+            let text = self.joiner.push(bytes);
+            self.publish(&text).await;
+        }
+    }
+
+    async fn finish(&mut self) {
+        let text = self.joiner.finish();
+        self.publish(&text).await;
+    }
+
+    async fn publish(&mut self, text: &str) {
+        for piece in pieces(text).take(self.left) {
+            self.left -= 1;
+            let delta = CommandExecutionOutputDeltaNotification {
+                delta: piece.to_owned(),
+                item_id: self.item_id.to_owned(),
+                thread_id: self.turn.host.thread_id.to_string(),
+                turn_id: self.turn.host.turn_id.to_string(),
+            };
+            let encoded = EncodedNotification::delta(&delta, Arc::clone(&self.key));
+            self.turn.host.publish_encoded(encoded).await;
+        }
+    }
+}
