@@ -46,7 +46,7 @@ impl Pty {
         }
         let flags = OFlag::from_bits_truncate(fcntl(&pair.master, FcntlArg::F_GETFL)?);
         fcntl(&pair.master, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
-        Ok((Pty(Arc::new(AsyncFd::new(pair.master)?)), pair.slave))
+        Ok((Pty(Arc::new(watched(pair.master)?)), pair.slave))
     }
 
     /// Reads what the program printed; 0 at the end.
@@ -74,4 +74,11 @@ impl Pty {
         }
         Ok(())
     }
+}
+
+/// Puts a descriptor under the runtime's watch.
+#[allow(unsafe_code, reason = "the poller has no safe form for descriptors")]
+fn watched(master: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` always names the same open descriptor until it is dropped, and the `AsyncFd` owns it.
+    Ok(unsafe { AsyncFd::register(master)? })
 }

@@ -1,7 +1,7 @@
 //! Starting a process: its own session and process group, bound to this server's life, its output on one descriptor.
 //!
 //! Standard output and error share a descriptor, so their order is the order of writing. Without a terminal standard
-//! input is empty. The only `unsafe` of this room is here: what a child does between fork and exec.
+//! input is empty. What a child does between fork and exec has no safe form, so that `unsafe` is kept here.
 //!
 //! On Linux the child gets a signal when the *thread* that started it ends; so call this on a thread that lives as long
 //! as the server (an arbiter), never on the blocking pool.
@@ -62,6 +62,7 @@ impl ProcessGroup {
 }
 
 /// Starts a process.
+#[allow(clippy::disallowed_methods, reason = "this is the place where commands are started")]
 pub fn spawn(request: &SpawnRequest<'_>) -> io::Result<Started> {
     let (program, arguments) = request
         .argv

@@ -328,3 +328,6 @@ fn spec(allow_login_shell: bool) -> Value {
         }),
     )
 }
+
+#[cfg(test)]
+mod tests;

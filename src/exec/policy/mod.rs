@@ -170,7 +170,7 @@ impl Policy {
                     .flat_map(|start| {
                         alternatives
                             .iter()
-                            .map(|word| [start.as_slice(), &[word.clone()]].concat())
+                            .map(|word| [start.as_slice(), std::slice::from_ref(word)].concat())
                     })
                     .collect();
             }
