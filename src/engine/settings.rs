@@ -100,6 +100,14 @@ impl SettingsOverrides {
 }
 
 impl TurnSettings {
+    /// The tone of voice where nobody chose one.
+    pub const PLAIN_VOICE: Personality = Personality::Pragmatic;
+
+    /// The tone of voice in force.
+    pub fn voice(&self) -> Personality {
+        self.personality.unwrap_or(Self::PLAIN_VOICE)
+    }
+
     /// Takes over what `overrides` names. A mode without a text of its own gets the built-in one.
     pub fn apply(&mut self, overrides: SettingsOverrides) {
         if let Some(cwd) = overrides.cwd {
@@ -175,7 +183,7 @@ impl TurnSettings {
             approval_policy: self.approval_policy.clone(),
             sandbox_policy: (&self.sandbox).into(),
             model: self.model.to_string(),
-            personality: self.personality,
+            personality: Some(self.voice()),
             collaboration_mode: Some(self.collaboration_mode()),
             realtime_active: Some(false),
             effort: self.effort,

@@ -44,7 +44,9 @@ impl ThreadId {
     /// # Errors
     /// What clients see after `invalid thread id: `.
     pub fn parse(text: &str) -> Result<Self, ThreadIdError> {
-        uuid::Uuid::parse_str(text).map(ThreadId).map_err(|error| ThreadIdError::new(&error))
+        uuid::Uuid::parse_str(text)
+            .map(ThreadId)
+            .map_err(|error| ThreadIdError::new(&error))
     }
 }
 
@@ -57,7 +59,9 @@ impl ThreadIdError {
     /// The UUID parser's reason, whose words differ between its versions, in the words of the wire.
     fn new(error: &uuid::Error) -> Self {
         let text = error.to_string();
-        let character = text.strip_prefix("invalid character: found `").and_then(|rest| rest.rsplit_once("` at "));
+        let character = text
+            .strip_prefix("invalid character: found `")
+            .and_then(|rest| rest.rsplit_once("` at "));
         if let Some((character, index)) = character
             && let Ok(index) = index.parse::<usize>()
         {
@@ -68,7 +72,9 @@ impl ThreadIdError {
             ));
         }
         match text.strip_prefix("invalid length: found ") {
-            Some(length) => ThreadIdError(format!("invalid length: expected length 32 for simple format, found {length}")),
+            Some(length) => ThreadIdError(format!(
+                "invalid length: expected length 32 for simple format, found {length}"
+            )),
             None => ThreadIdError(text),
         }
     }
@@ -146,11 +152,24 @@ mod tests {
     #[test]
     fn a_text_that_is_no_thread_id_is_told_why_in_the_words_of_the_wire() {
         let why = |text: &str| ThreadId::parse(text).unwrap_err().to_string();
-        let character = "invalid character: expected an optional prefix of `urn:uuid:` followed by [0-9a-fA-F-], found ";
+        let character =
+            "invalid character: expected an optional prefix of `urn:uuid:` followed by [0-9a-fA-F-], found ";
         assert_eq!(why("not-a-thread"), format!("{character}`n` at 1"));
-        assert_eq!(why("01234567-89ab-cdef-0123-456789abcdeg"), format!("{character}`g` at 36"));
-        assert_eq!(why("01234567"), "invalid length: expected length 32 for simple format, found 8");
-        assert_eq!(why("01234567-89ab-cdef-0123456789abcdef"), "invalid group count: expected 5, found 4");
-        assert_eq!(why("0123456-89ab-cdef-0123-456789abcdef"), "invalid group length in group 0: expected 8, found 7");
+        assert_eq!(
+            why("01234567-89ab-cdef-0123-456789abcdeg"),
+            format!("{character}`g` at 36")
+        );
+        assert_eq!(
+            why("01234567"),
+            "invalid length: expected length 32 for simple format, found 8"
+        );
+        assert_eq!(
+            why("01234567-89ab-cdef-0123456789abcdef"),
+            "invalid group count: expected 5, found 4"
+        );
+        assert_eq!(
+            why("0123456-89ab-cdef-0123-456789abcdef"),
+            "invalid group length in group 0: expected 8, found 7"
+        );
     }
 }

@@ -117,6 +117,8 @@ impl UserMessage {
             Ok(text) => self.skills.push(message::user_texts(vec![format!(
                 "<skill>\n<name>{name}</name>\n<path>{path}</path>\n{text}\n</skill>"
             )])),
+            // A skill that is not there counts as one that nobody knows: nothing to add, nothing to warn of.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => self
                 .warnings
                 .push(format!("Failed to load skill {name} at {path}: {error}")),
@@ -222,7 +224,11 @@ mod tests {
             name: "painter".into(),
             path: path.into(),
         };
-        let built = UserMessage::read(&[text("go"), skill(&path), skill(&path), skill("/none")], true).await;
+        let built = UserMessage::read(
+            &[text("go"), skill(&path), skill(&path), skill("/none"), skill("/")],
+            true,
+        )
+        .await;
         assert_eq!((built.skills.len(), built.warnings.len()), (1, 1));
         assert!(built.skills[0].get().contains("<skill>\\n<name>painter</name>"));
         assert!(UserMessage::read(&[skill(&path)], true).await.message.is_none());

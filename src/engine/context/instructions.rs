@@ -4,6 +4,7 @@
 //! a later change of model sends the new text as a `<model_switch>` section. The model's name stands in them, so that
 //! no two models have the same.
 
+use crate::engine::settings::TurnSettings;
 use crate::model::catalog::ModelInfo;
 use crate::protocol::Personality;
 
@@ -12,7 +13,7 @@ use super::personality;
 /// The base instructions for `model`; `personality` counts where the model knows any (pragmatic unless chosen).
 pub fn base_instructions(model: &ModelInfo, personality: Option<Personality>) -> String {
     let voice = match model.personality {
-        true => personality::text(personality.unwrap_or(Personality::Pragmatic)),
+        true => personality::text(personality.unwrap_or(TurnSettings::PLAIN_VOICE)),
         false => None,
     };
     let role = format!("You are a coding agent; the model behind you is {}. {ROLE}", model.slug);

@@ -79,7 +79,7 @@ impl Situation<'_> {
         if told.collaboration_mode != now.collaboration_mode {
             sections.extend(self.mode());
         }
-        if !switched && told.personality != now.personality {
+        if !switched && told.personality.unwrap_or(TurnSettings::PLAIN_VOICE) != settings.voice() {
             sections.extend(self.voice());
         }
         let moved = told.cwd != now.cwd || told.current_date != now.current_date || told.timezone != now.timezone;
@@ -122,12 +122,12 @@ impl Situation<'_> {
         if !self.model.personality || self.instructions_given {
             return None;
         }
-        self.settings.personality.and_then(personality::section)
+        personality::section(self.settings.voice())
     }
 
     /// Whether the base instructions are those of this model in this voice.
     fn has_voice_built_in(&self) -> bool {
-        let instructions = instructions::base_instructions(self.model, self.settings.personality);
+        let instructions = instructions::base_instructions(self.model, Some(self.settings.voice()));
         json_text(&instructions).get() == self.instructions.get()
     }
 
@@ -137,7 +137,7 @@ impl Situation<'_> {
     }
 
     fn model_switch(&self) -> String {
-        let instructions = instructions::base_instructions(self.model, self.settings.personality);
+        let instructions = instructions::base_instructions(self.model, Some(self.settings.voice()));
         format!(
             "<model_switch>\nYou are a different model from the one that wrote the answers so far. Carry on with the \
              conversation under these instructions:\n\n{instructions}\n</model_switch>"

@@ -86,5 +86,6 @@ fn the_stored_form_comes_back() {
     let mut other = plain("/elsewhere");
     other.restore(&read);
     settings.summary = Some(ReasoningSummary::Auto);
+    settings.personality = Some(TurnSettings::PLAIN_VOICE);
     assert_eq!(other, settings);
 }

@@ -141,6 +141,13 @@ impl Tool for ApplyPatch {
     fn run(&self, cx: ToolContext) -> BoxFuture<'static, ToolOutput> {
         Box::pin(async move {
             let text = match &cx.call.input {
+                // A model that was not offered the tool is told what it would be told of any name it made up.
+                ToolInput::Custom(_) if !cx.turn.model.apply_patch => {
+                    return ToolOutput::text("unsupported custom tool call: apply_patch");
+                }
+                ToolInput::Function(_) if !cx.turn.model.apply_patch => {
+                    return ToolOutput::text("unsupported call: apply_patch");
+                }
                 ToolInput::Custom(text) => text.clone(),
                 ToolInput::Function(_) => match parse_arguments::<Arguments>(&cx.call) {
                     Ok(arguments) => arguments.input,
