@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use actix_web::http::{Method, StatusCode, header};
+use actix_web::http::{Method, StatusCode, Version, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::actors::Kernel;
@@ -128,6 +128,9 @@ fn upgrade_refusal(request: &HttpRequest) -> Option<(StatusCode, &'static str)> 
     let text = |name: header::HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
     if request.method() != Method::GET {
         return Some((StatusCode::METHOD_NOT_ALLOWED, "Request method must be `GET`"));
+    }
+    if request.version() < Version::HTTP_11 {
+        return Some((StatusCode::UPGRADE_REQUIRED, "WebSocket needs HTTP/1.1"));
     }
     let connection = text(header::CONNECTION).unwrap_or_default().to_ascii_lowercase();
     let refusal = if !connection.contains("upgrade") {

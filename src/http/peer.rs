@@ -9,6 +9,7 @@ use std::rc::Rc;
 use actix_rt::net::{TcpStream, UnixStream};
 use actix_web::HttpRequest;
 use actix_web::dev::Extensions;
+use nix::sys::socket::{Shutdown, shutdown};
 
 /// A socket's other end.
 #[derive(Debug, Clone)]
@@ -64,6 +65,11 @@ impl PeerSocket {
     /// Ends both directions at once.
     pub fn cut(&self) {
         // The only failure is that the socket is no longer connected, which is the aim.
-        let _ = nix::sys::socket::shutdown(self.0.as_raw_fd(), nix::sys::socket::Shutdown::Both);
+        let _ = shutdown(self.0.as_raw_fd(), Shutdown::Both);
+    }
+
+    /// Ends our direction once what was written is sent; the client's last bytes are still taken.
+    pub fn hang_up(&self) {
+        let _ = shutdown(self.0.as_raw_fd(), Shutdown::Write);
     }
 }

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use actix::prelude::*;
+use actix_web::body::BodyStream;
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws;
 use bytes::Bytes;
@@ -54,7 +55,7 @@ pub fn open(
             _running: running,
         }
     });
-    Ok(response.streaming(body))
+    Ok(response.body(BodyStream::new(body)))
 }
 
 /// The writing side of a WebSocket.

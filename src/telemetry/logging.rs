@@ -7,9 +7,12 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
+/// Errors only, and none about what clients send to the HTTP port: anybody can send anything.
+const DEFAULT_FILTER: &str = "error,actix_http=off";
+
 /// Installs the process's subscriber and panic hook. Later calls change nothing.
 pub fn install() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
