@@ -172,19 +172,22 @@ async fn conduct(
         liveness,
         writer: &writer,
     };
-    tokio::select! {
+    let client_is_done = tokio::select! {
         _ = &mut ended => return,
-        () = reader.run() => {}
-        () = obey(connection.commands, &writer) => {}
-    }
-    if tokio::time::timeout(GOODBYE, ended).await.is_err() {
+        () = reader.run() => true,
+        () = obey(connection.commands, &writer) => false,
+    };
+    let taken = tokio::time::timeout(GOODBYE, ended).await.is_ok();
+    let Some(socket) = socket else { return };
+    if !taken {
         tracing::info!(
             conn.id = id.0,
             "cutting the socket of a client that does not take its goodbye"
         );
-        if let Some(socket) = socket {
-            socket.cut();
-        }
+        socket.cut();
+    } else if client_is_done {
+        // Nothing follows the goodbye; actix alone would hold the socket open for a while to see what else comes.
+        socket.hang_up();
     }
 }
 
