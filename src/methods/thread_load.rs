@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use crate::engine::context::instructions::base_instructions;
 use crate::engine::commands::CommandState;
+use crate::engine::context::instructions::base_instructions;
 use crate::engine::history::History;
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::TurnContext;
@@ -184,12 +184,7 @@ impl Loading {
         Ok(())
     }
 
-    fn seed(
-        self,
-        models: &Models,
-        identity: RequestIdentity,
-        commands: CommandState,
-    ) -> Result<ThreadSeed, RpcError> {
+    fn seed(self, models: &Models, identity: RequestIdentity, commands: CommandState) -> Result<ThreadSeed, RpcError> {
         let config = self.prepared.config;
         let provider = models
             .provider(&config.model_provider, &config.provider)

@@ -143,8 +143,7 @@ async fn join(
     } else {
         let live = view.active_turn.as_deref();
         let history = store.history(id, live).await.map_err(|error| missing(error, id))?;
-        // The rollout knows of usage before clients are told.
-        tell_usage(cx, id, thread_load::last_usage(&history).or(view.usage));
+        tell_usage(cx, id, view.usage.or_else(|| thread_load::last_usage(&history)));
         history.thread.to_thread(view.status, history.turns)
     };
     cx.after(move || {

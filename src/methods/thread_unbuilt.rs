@@ -3,9 +3,7 @@
 //! The checks are the final ones, in their order, so a client learns of its mistakes first; a correct request for a
 //! thread that is there answers that the method is not built in this version.
 
-use crate::engine::thread_ref::ThreadCommand;
-use crate::methods::thread_lookup::{loaded, no_rollout, not_loaded, parse, refused};
-use crate::methods::thread_read::not_materialised;
+use crate::methods::thread_lookup::{loaded, no_rollout, parse};
 use crate::methods::thread_settings::require_persisted;
 use crate::protocol::*;
 use crate::rpc::RpcError;
@@ -78,26 +76,6 @@ pub async fn set_memory_mode(
 ) -> Result<ThreadMemoryModeSetResponse, RpcError> {
     let id = parse(&params.thread_id)?;
     require_persisted(&cx, id).await?;
-    not_built(&cx)
-}
-
-/// `thread/turns/list`.
-pub async fn list_turns(
-    cx: RequestContext,
-    params: ThreadTurnsListParams,
-) -> Result<ThreadTurnsListResponse, RpcError> {
-    let id = parse(&params.thread_id)?;
-    if let Some(thread) = cx.services.threads.get(&id) {
-        let view = thread.ask(ThreadCommand::View).await.map_err(refused)?;
-        if view.thread.path.is_none() {
-            let message = "ephemeral threads do not support thread/turns/list";
-            return Err(RpcError::invalid_request(message));
-        }
-        if !view.materialised {
-            return Err(not_materialised(id, "thread/turns/list"));
-        }
-    }
-    known(&cx, id, Scope::All, not_loaded).await?;
     not_built(&cx)
 }
 

@@ -125,7 +125,7 @@ macro_rules! client_methods {
             ThreadList: "thread/list" (ThreadListParams) -> ThreadListResponse, Stable, None, thread_list::list;
             ThreadLoadedList: "thread/loaded/list" (ThreadLoadedListParams) -> ThreadLoadedListResponse, Stable, None, thread_list::loaded_list;
             ThreadRead: "thread/read" (ThreadReadParams) -> ThreadReadResponse, Stable, Thread, thread_read::read;
-            ThreadTurnsList: "thread/turns/list" (ThreadTurnsListParams) -> ThreadTurnsListResponse, Experimental, None, thread_unbuilt::list_turns;
+            ThreadTurnsList: "thread/turns/list" (ThreadTurnsListParams) -> ThreadTurnsListResponse, Experimental, None, thread_turns::list;
             ThreadTurnsItemsList: "thread/turns/items/list" (ThreadTurnsItemsListParams) -> ThreadTurnsItemsListResponse, Experimental, None, unbuilt;
             ThreadInjectItems: "thread/inject_items" (ThreadInjectItemsParams) -> ThreadInjectItemsResponse, Stable, Thread, thread_unbuilt::inject_items;
             SkillsList: "skills/list" (SkillsListParams) -> SkillsListResponse, Stable, SharedRead(Global::Config), unbuilt;

@@ -77,11 +77,13 @@ impl Task {
         let mut answer = Answer::default();
         let end = self.read(&mut stream, &mut answer).await;
         drop(stream);
+        // Counted before the tools end: whoever resumes the thread meanwhile is told.
+        if let Ok(End { usage: Some(usage), .. }) = &end {
+            self.count(usage.clone());
+            self.tell_thread_usage().await;
+        }
         let called = self.settle(answer.calls).await;
         let end = end?;
-        if let Some(usage) = end.usage {
-            self.count(usage);
-        }
         self.note_usage();
         if called {
             self.flush().await?;

@@ -79,6 +79,13 @@ impl Task {
         })));
     }
 
+    /// Tells the thread what was used, for clients that resume it.
+    pub(super) async fn tell_thread_usage(&self) {
+        if let Some(usage) = &self.conversation.usage {
+            self.host().send(TurnEvent::Usage(Box::new(usage.clone()))).await;
+        }
+    }
+
     /// Publishes usage and rate limits.
     pub(super) async fn publish_usage(&mut self) {
         let limits = self.rate_limits();
@@ -90,7 +97,6 @@ impl Task {
                 turn_id: host.turn_id.to_string(),
             })
             .await;
-            host.send(TurnEvent::Usage(Box::new(usage.clone()))).await;
         }
         let update = AccountRateLimitsUpdatedNotification { rate_limits: limits };
         self.host().broadcast(&update).await;
@@ -100,6 +106,7 @@ impl Task {
     pub(super) async fn give_up(&mut self, error: ModelError) -> Failure {
         if matches!(error, ModelError::ContextWindow) {
             self.fill_window();
+            self.tell_thread_usage().await;
             self.note_usage();
             self.publish_usage().await;
         } else if let Some(limits) = error.rate_limits() {
