@@ -26,7 +26,7 @@ const RESTARTS: usize = 5;
 /// See [`RESTARTS`].
 const RESTART_WINDOW: Duration = Duration::from_secs(60);
 /// The first restart waits this long, each further one twice as long.
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+const FIRST_BACKOFF: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 100 });
 
 /// Queues a request in its lane.
 #[derive(Message)]
