@@ -29,8 +29,13 @@ const GOODBYE_CHECK: Duration = Duration::from_millis(2);
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// A TCP address that cannot be bound.
-    #[error("{0}")]
-    Tcp(io::Error),
+    #[error("cannot listen on ws://{address}: {source}")]
+    Tcp {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A Unix socket that cannot be bound.
     #[error(transparent)]
     Unix(#[from] SocketError),
@@ -66,7 +71,10 @@ pub fn bind(kernel: &Kernel, listeners: &Listeners, auth: AuthPolicy) -> Result<
         .keep_alive(settings.handshake_timeout)
         .disable_signals();
     for address in &listeners.tcp {
-        server = server.bind(address).map_err(ServeError::Tcp)?;
+        server = server.bind(address).map_err(|source| ServeError::Tcp {
+            address: *address,
+            source,
+        })?;
     }
     let addresses = server.addrs();
     let mut sockets = Vec::with_capacity(listeners.unix.len());

@@ -78,3 +78,64 @@ async fn the_end_says_goodbye_and_removes_the_socket() {
         .expect("no panic");
     assert!(!path.exists());
 }
+
+#[actix_rt::test]
+async fn a_client_that_does_not_read_is_cut_off() {
+    let server = serve(
+        |settings| {
+            settings.outbox_limit = 1 << 20;
+            settings.outbox_grace = Duration::from_millis(100);
+        },
+        AuthPolicy::Open,
+    )
+    .await;
+    let mut raw = Raw::upgraded(&server).await;
+    raw.send(&masked(9, true, b"x")).await;
+    assert_eq!(raw.frame().await.0, 10);
+    let clients = server.server.kernel().services().clients.clone();
+    let client = clients.all().pop().expect("a client");
+    let message = bytes::Bytes::from(format!("\"{}\"", "x".repeat(1 << 20)));
+    for _ in 0..64 {
+        client.send_raw(message.clone());
+        tokio::task::yield_now().await;
+    }
+    // The socket is cut behind what the kernel holds already, long before 64 MiB.
+    let gone = async {
+        while !clients.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(8), gone)
+        .await
+        .expect("the client to be given up");
+    timeout(Duration::from_secs(5), raw.until_closed())
+        .await
+        .expect("the socket to be cut");
+}
+
+#[actix_rt::test]
+async fn a_silent_client_is_pinged_and_then_closed() {
+    let server = serve(
+        |settings| {
+            settings.heartbeat_interval = Duration::from_millis(100);
+            settings.heartbeat_timeout = Duration::from_millis(350);
+        },
+        AuthPolicy::Open,
+    )
+    .await;
+    let mut raw = Raw::upgraded(&server).await;
+    // As long as it answers, it stays.
+    for _ in 0..6 {
+        let (opcode, payload) = raw.frame().await;
+        assert_eq!(opcode, 9);
+        raw.send(&masked(10, true, &payload)).await;
+    }
+    let last = loop {
+        let (opcode, payload) = raw.frame().await;
+        if opcode != 9 {
+            break (opcode, payload);
+        }
+    };
+    assert_eq!(last.0, 8, "a goodbye, not {last:?}");
+    raw.until_closed().await;
+}
