@@ -131,6 +131,8 @@ pub enum ThreadCommand {
         /// Whether there is such a turn.
         reply: Reply<Result<(), ThreadError>>,
     },
+    /// Ends the processes that the thread's commands left running.
+    EndProcesses(Reply<()>),
     /// Ends the thread: the running turn is interrupted, pending requests are cancelled, the status becomes `notLoaded`.
     /// Must be delivered. `reply` resolves when nothing of the thread runs any more.
     Close {

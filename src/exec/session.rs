@@ -23,6 +23,8 @@ use crate::exec::spawn::{OutputEnd, ProcessGroup, SpawnRequest, Started, spawn};
 const DRAIN: Duration = Duration::from_millis(50);
 /// The longest that output is read after the end of the process.
 const MAX_DRAIN: Duration = Duration::from_secs(1);
+/// The longest that a call waits for its listener to tell what was printed.
+const CATCH_UP: Duration = Duration::from_millis(100);
 /// The most that is read at once.
 const READ_SIZE: usize = 8 * 1024;
 /// Reads that a listener may lag behind before the pump waits for it.
@@ -72,6 +74,8 @@ struct Buffers {
     unread: HeadTail,
     /// Who hears each read.
     listener: Option<mpsc::Sender<Bytes>>,
+    /// How many reads the listener was sent.
+    sent: u64,
 }
 
 /// A process and its output.
@@ -81,6 +85,8 @@ pub struct Session {
     item_id: Arc<str>,
     buffers: Mutex<Buffers>,
     phase: watch::Sender<Phase>,
+    /// How many reads the listener has passed on.
+    passed_on: watch::Sender<u64>,
     terminal: Option<Pty>,
     kill: CancellationToken,
 }
@@ -104,6 +110,7 @@ impl Session {
             item_id,
             buffers: Mutex::default(),
             phase: watch::Sender::new(Phase::Running),
+            passed_on: watch::Sender::new(0),
             terminal,
             kill: CancellationToken::new(),
         });
@@ -135,6 +142,27 @@ impl Session {
             buffers.listener = Some(sender);
         }
         receiver
+    }
+
+    /// Told by the listener when it has passed on so many more reads.
+    pub fn passed_on(&self, reads: u64) {
+        self.passed_on.send_modify(|count| *count += reads);
+    }
+
+    /// Waits until the listener has passed on all that was read so far, for a short time at most: what clients hear
+    /// next then comes after the output that it is about.
+    pub async fn caught_up(&self) {
+        let (sent, listened) = {
+            let buffers = self.buffers();
+            (
+                buffers.sent,
+                buffers.listener.is_some() || matches!(self.phase(), Phase::Drained(_)),
+            )
+        };
+        if listened {
+            let mut passed_on = self.passed_on.subscribe();
+            let _ = tokio::time::timeout(CATCH_UP, passed_on.wait_for(|count| *count >= sent)).await;
+        }
     }
 
     /// Waits until it has ended and all its output is here; gives the exit code.
@@ -193,6 +221,7 @@ impl Session {
         let listener = {
             let mut buffers = self.buffers();
             buffers.unread.push(bytes);
+            buffers.sent += u64::from(buffers.listener.is_some());
             buffers.listener.clone()
         };
         let Some(listener) = listener else { return };

@@ -11,6 +11,7 @@ pub mod thread_read;
 pub mod thread_resume;
 pub mod thread_settings;
 pub mod thread_start;
+pub mod thread_terminals;
 pub mod thread_turns;
 pub mod thread_unbuilt;
 pub mod turn;

@@ -14,6 +14,7 @@ use crate::engine::thread_ref::{LastUsage, ThreadSeed};
 use crate::engine::tools::ToolSet;
 use crate::engine::tools::apply_patch::PatchApprovals;
 use crate::engine::turn::{Conversation, model_info};
+use crate::exec::shell::Shell;
 use crate::methods::thread_setup::Prepared;
 use crate::model::provider::json_text;
 use crate::model::{Models, RequestIdentity};
@@ -198,7 +199,7 @@ impl Loading {
             recorder: self.recorder.clone(),
             tools: ToolSet::new(&self.dynamic_tools),
             commands,
-            shell: "bash".into(),
+            shell: Shell::login().name().into(),
             project_docs: self.prepared.docs,
             sections: Vec::new(),
             raw_events: self.raw_events,

@@ -122,15 +122,6 @@ pub async fn inject_items(
     not_built(&cx)
 }
 
-/// `thread/backgroundTerminals/clean`.
-pub async fn clean_terminals(
-    cx: RequestContext,
-    params: ThreadBackgroundTerminalsCleanParams,
-) -> Result<ThreadBackgroundTerminalsCleanResponse, RpcError> {
-    loaded(&cx, &params.thread_id)?;
-    not_built(&cx)
-}
-
 /// `thread/increment_elicitation`.
 pub async fn increment_elicitation(
     cx: RequestContext,

@@ -120,7 +120,7 @@ macro_rules! client_methods {
             ThreadCompactStart: "thread/compact/start" (ThreadCompactStartParams) -> ThreadCompactStartResponse, Stable, Thread, thread_unbuilt::compact;
             ThreadShellCommand: "thread/shellCommand" (ThreadShellCommandParams) -> ThreadShellCommandResponse, Stable, Thread, thread_unbuilt::shell_command;
             ThreadApproveGuardianDeniedAction: "thread/approveGuardianDeniedAction" (ThreadApproveGuardianDeniedActionParams) -> ThreadApproveGuardianDeniedActionResponse, Stable, Thread, unbuilt;
-            ThreadBackgroundTerminalsClean: "thread/backgroundTerminals/clean" (ThreadBackgroundTerminalsCleanParams) -> ThreadBackgroundTerminalsCleanResponse, Experimental, Thread, thread_unbuilt::clean_terminals;
+            ThreadBackgroundTerminalsClean: "thread/backgroundTerminals/clean" (ThreadBackgroundTerminalsCleanParams) -> ThreadBackgroundTerminalsCleanResponse, Experimental, Thread, thread_terminals::clean;
             ThreadRollback: "thread/rollback" (ThreadRollbackParams) -> ThreadRollbackResponse, Stable, Thread, thread_unbuilt::rollback;
             ThreadList: "thread/list" (ThreadListParams) -> ThreadListResponse, Stable, None, thread_list::list;
             ThreadLoadedList: "thread/loaded/list" (ThreadLoadedListParams) -> ThreadLoadedListResponse, Stable, None, thread_list::loaded_list;

@@ -231,6 +231,10 @@ impl ThreadActor {
                 }
                 let _ = reply.send(answer.map(|_| ()));
             }
+            ThreadCommand::EndProcesses(reply) => {
+                self.turn_services.commands.sessions.close();
+                let _ = reply.send(());
+            }
             ThreadCommand::Close { announce, reply } => self.close(announce, Some(reply), ctx),
         }
     }
@@ -302,6 +306,7 @@ impl ThreadActor {
     /// Nothing runs any more: everybody is told, and the actor ends.
     fn stop(&mut self, ctx: &mut actix::Context<Self>) {
         self.cancel_requests();
+        self.turn_services.commands.sessions.close();
         if let Some(registry) = self.registry.upgrade() {
             registry.forget(&self.id, &self.face);
         }
@@ -332,6 +337,8 @@ impl Actor for ThreadActor {
 
     /// Runs also while a panic unwinds: the directory never keeps the address of a dead thread.
     fn stopped(&mut self, _ctx: &mut Self::Context) {
+        // Whoever watches a process keeps the thread's services alive: they would not end by themselves.
+        self.turn_services.commands.sessions.close();
         if let Some(registry) = self.registry.upgrade() {
             registry.forget(&self.id, &self.face);
         }

@@ -62,17 +62,20 @@ impl Watch {
         let mut deltas = Deltas::new(&self.turn, &self.item.id);
         let mut batch = Vec::new();
         while let Some(bytes) = self.output.recv().await {
+            let mut reads = 1;
             heard.push(&bytes);
             batch.extend_from_slice(&bytes);
             // What is there already goes out together, as far as it fits into one delta.
             while batch.len() < MAX_PIECE
                 && let Ok(more) = self.output.try_recv()
             {
+                reads += 1;
                 heard.push(&more);
                 batch.extend_from_slice(&more);
             }
             deltas.push(&batch).await;
             batch.clear();
+            self.session.passed_on(reads);
         }
         deltas.finish().await;
         heard

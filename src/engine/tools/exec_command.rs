@@ -185,6 +185,7 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
     let wait = Duration::from_millis(arguments.yield_time_ms.clamp(*WAIT_MS.start(), *WAIT_MS.end()));
     let waiting = Instant::now();
     let collected = session.collect(waiting + wait).await;
+    session.caught_up().await;
     if collected.exit_code.is_some() {
         sessions.forget(session.id());
     }

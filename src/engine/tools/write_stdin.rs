@@ -82,6 +82,7 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
         }
     }
     let collected = session.collect(deadline).await;
+    session.caught_up().await;
     if collected.exit_code.is_some() {
         sessions.forget(session.id());
     }

@@ -150,7 +150,10 @@ async fn a_running_command_is_typed_to_and_ends() {
     assert_eq!(bench.deltas(), "ping\r\ngot:ping\r\n");
     let methods = bench.methods();
     assert_eq!(methods.first().map(String::as_str), Some("item/started"));
-    assert_eq!(methods.last().map(String::as_str), Some("item/completed"));
+    assert_eq!(
+        methods[methods.len() - 2..],
+        ["item/commandExecution/terminalInteraction", "item/completed"]
+    );
     assert_eq!(
         bench.write("c3", json!({"session_id": session})).await,
         format!("write_stdin failed: Unknown process id {session}")
