@@ -7,7 +7,7 @@
 //! keeps the default signal handling: it ends with its parent.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_rt::Arbiter;
@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::actors::db::{self, Db};
-use crate::actors::supervisor::Supervisor;
+use crate::actors::supervisor::{ChildStopped, Supervise, Supervisor};
 use crate::actors::thread::{Surroundings, ThreadRegistry};
 use crate::actors::{Handle, Kernel};
 use crate::config::ConfigLoader;
@@ -35,6 +35,12 @@ use crate::transport::{RunningListener, StartListener, stdio};
 
 /// How long the end of the process waits for what should be quick: threads that end, goodbyes that are written.
 const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// The Db actor's name for the supervisor.
+const INDEX: &str = "db";
+
+/// The present Db actor.
+type Index = Arc<Mutex<Option<Handle<Db>>>>;
 
 /// What a server is made of.
 #[derive(Default)]
@@ -66,7 +72,7 @@ pub enum StartError {
 /// A running server.
 pub struct Server {
     kernel: Kernel,
-    index: Handle<Db>,
+    index: Index,
     stdio: Option<oneshot::Receiver<()>>,
     listeners: Vec<RunningListener>,
     signals: Option<(Signal, Signal)>,
@@ -81,9 +87,11 @@ pub async fn build(options: Options) -> Result<Server, StartError> {
     if !options.listeners.is_empty() {
         metrics::install();
     }
-    let (services, index) = services(settings, &options.config);
     let load = Arc::new(Load::default());
-    let kernel = Kernel::new(services, Supervisor::launch(load.clone()), load);
+    let supervisor = Supervisor::launch(load.clone());
+    let services = services(settings, &options.config);
+    let index = supervised_index(&supervisor, &services.store)?;
+    let kernel = Kernel::new(services, supervisor, load);
     // Watched before anything listens: a signal that comes early is not lost.
     let signals = match options.listeners.is_empty() {
         true => None,
@@ -106,16 +114,14 @@ pub async fn build(options: Options) -> Result<Server, StartError> {
     })
 }
 
-/// Makes the services and starts the actors behind them, each where it belongs: the Db actor on an arbiter of its own,
-/// threads on theirs.
-fn services(settings: Settings, config: &[(String, String)]) -> (Arc<Services>, Handle<Db>) {
+/// Makes the services. Threads get arbiters of their own.
+fn services(settings: Settings, config: &[(String, String)]) -> Arc<Services> {
     let home = settings.home.clone();
     let server_cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let clients = Arc::new(ClientDirectory::default());
     let pending = Arc::new(PendingServerRequests::default());
     let turn_count = Arc::new(TurnCounter::default());
     let store = LocalThreadStore::open(home.clone(), settings.durability);
-    let index = Db::start_on(&Arbiter::new().handle(), store.clone());
     let threads = ThreadRegistry::new(Surroundings {
         run_turn: Box::new(|job| Box::pin(run_turn(job))),
         store: store.clone(),
@@ -138,7 +144,36 @@ fn services(settings: Settings, config: &[(String, String)]) -> (Arc<Services>, 
         home,
     });
     tell_warnings(&services);
-    (services, index)
+    services
+}
+
+/// Starts the Db actor on an arbiter of its own. When it falls, the supervisor starts another one in its place; the store
+/// reads from files meanwhile.
+fn supervised_index(supervisor: &Handle<Supervisor>, store: &LocalThreadStore) -> Result<Index, StartError> {
+    let arbiter = Arbiter::new().handle();
+    let index = Index::default();
+    let (slot, told, store) = (index.clone(), supervisor.clone(), store.clone());
+    let start = move || {
+        let supervisor = told.clone();
+        let fallen = move || {
+            if supervisor.try_send(ChildStopped { name: INDEX }).is_err() {
+                tracing::error!("the thread index fell and nobody starts it again");
+            }
+        };
+        let db = Db::start_on(&arbiter, store.clone(), Box::new(fallen));
+        if let Ok(mut slot) = slot.lock() {
+            *slot = Some(db);
+        }
+    };
+    start();
+    let child = Supervise {
+        name: INDEX,
+        start: Box::new(start),
+    };
+    supervisor
+        .try_send(child)
+        .map_err(|error| StartError::System(std::io::Error::other(error)))?;
+    Ok(index)
 }
 
 /// What is wrong with the store is told to every client, those that are connected already included.
@@ -220,7 +255,12 @@ impl Server {
         {
             tracing::warn!("threads still run at the end");
         }
-        let _ = timeout(LAST_WORDS, self.index.call(db::Shutdown)).await;
+        let index = self.index.lock().ok().and_then(|mut index| index.take());
+        if let Some(index) = index
+            && timeout(LAST_WORDS, index.call(db::Shutdown)).await.is_err()
+        {
+            tracing::warn!("the thread index was not closed in time");
+        }
         self.kernel.stopping().cancel();
         let goodbyes = async {
             while self.kernel.open_edges() > 0 {

@@ -35,7 +35,6 @@ struct Jobs {
 }
 
 /// The actor.
-#[derive(Debug)]
 pub struct Db {
     store: LocalThreadStore,
     connection: Option<IndexConnection>,
@@ -44,7 +43,11 @@ pub struct Db {
     flush_posted: bool,
     failures: u32,
     ended: bool,
+    fallen: Fallen,
 }
+
+/// Tells whoever supervises that the actor has ended without being told to.
+pub type Fallen = Box<dyn Fn() + Send>;
 
 /// Some live thread changed.
 #[derive(Debug, Message)]
@@ -74,7 +77,7 @@ pub struct Shutdown;
 impl Db {
     /// Starts the actor on an arbiter of its own and ties it into the store. The database is opened there, so nobody
     /// waits for it.
-    pub fn start_on(arbiter: &ArbiterHandle, store: LocalThreadStore) -> Handle<Db> {
+    pub fn start_on(arbiter: &ArbiterHandle, store: LocalThreadStore, fallen: Fallen) -> Handle<Db> {
         let ours = store.clone();
         let address = Db::start_in_arbiter(arbiter, move |context| {
             context.set_mailbox_capacity(MAILBOX);
@@ -86,6 +89,7 @@ impl Db {
                 flush_posted: false,
                 failures: 0,
                 ended: false,
+                fallen,
             }
         });
         let handle = Handle::new(address);
@@ -224,6 +228,7 @@ impl Actor for Db {
             // A panic or a lost arbiter: the store goes on from the files.
             self.store.index_unavailable("the writer of the thread index has ended");
             self.give_up("its writer has ended");
+            (self.fallen)();
         }
     }
 }

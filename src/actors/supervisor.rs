@@ -4,6 +4,7 @@
 //! costs it microseconds. Unkeyed requests do not pass here: there is nothing to decide about them, so their connection
 //! runs them at once. What runs, runs on its connection's arbiter; the supervisor only says when.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -118,6 +119,13 @@ impl Supervisor {
     }
 }
 
+/// A panic costs the message in hand, never the switchboard: without it no keyed request of the process would run.
+fn contained(work: impl FnOnce()) {
+    if std::panic::catch_unwind(AssertUnwindSafe(work)).is_err() {
+        metrics::panicked("supervisor");
+    }
+}
+
 impl Actor for Supervisor {
     type Context = Context<Self>;
 
@@ -137,25 +145,27 @@ impl Handler<Enter> for Supervisor {
             gate: request.gate,
             start: request.start,
         };
-        match self.lanes.enter(request.key.clone(), request.access, ticket) {
-            Some(ticket) => self.begin(&request.key, ticket),
-            None => {
-                self.load.lane_depth.add();
-            }
-        }
-        self.load.lanes.set(self.lanes.len());
         self.load.supervisor_mail.take(1);
+        contained(|| {
+            match self.lanes.enter(request.key.clone(), request.access, ticket) {
+                Some(ticket) => self.begin(&request.key, ticket),
+                None => self.load.lane_depth.add(),
+            }
+            self.load.lanes.set(self.lanes.len());
+        });
     }
 }
 
 impl StreamHandler<LaneKey> for Supervisor {
     fn handle(&mut self, key: LaneKey, _ctx: &mut Self::Context) {
-        let left = self.lanes.leave(&key, |ticket| !ticket.gate.is_closed());
-        self.load.lane_depth.take(left.taken);
-        for ticket in left.started {
-            self.begin(&key, ticket);
-        }
-        self.load.lanes.set(self.lanes.len());
+        contained(|| {
+            let left = self.lanes.leave(&key, |ticket| !ticket.gate.is_closed());
+            self.load.lane_depth.take(left.taken);
+            for ticket in left.started {
+                self.begin(&key, ticket);
+            }
+            self.load.lanes.set(self.lanes.len());
+        });
     }
 }
 
@@ -199,7 +209,7 @@ impl Handler<ChildStopped> for Supervisor {
         );
         ctx.run_later(pause, move |supervisor, _ctx| {
             if let Some(child) = supervisor.children.iter().find(|child| child.name == stopped.name) {
-                (child.start)();
+                contained(|| (child.start)());
             }
         });
     }

@@ -56,9 +56,9 @@ impl LocalThreadStore {
         self.core.index.reader().is_some()
     }
 
-    /// Ties the writer of the index in, once, before threads are recorded.
-    pub fn set_index_writer(&self, writer: Arc<dyn IndexWriter>) -> bool {
-        self.core.index.set_writer(writer)
+    /// Ties the writer of the index in, before threads are recorded, or in place of one that has fallen.
+    pub fn set_index_writer(&self, writer: Arc<dyn IndexWriter>) {
+        self.core.index.set_writer(writer);
     }
 
     /// The index can be written: brings it up to the files, then reads from it.

@@ -25,7 +25,7 @@ impl Running {
     fn start_unready(home: &std::path::Path) -> Self {
         let store = LocalThreadStore::open(home.to_path_buf(), Durability::Turn);
         let arbiter = actix_rt::Arbiter::new();
-        let db = Db::start_on(&arbiter.handle(), store.clone());
+        let db = Db::start_on(&arbiter.handle(), store.clone(), Box::new(|| {}));
         Running { store, db, arbiter }
     }
 
@@ -281,4 +281,45 @@ async fn closed_threads_leave_memory_once_indexed() {
     running.store.index_settled().await.unwrap();
     assert_eq!(running.store.live_count(), 0);
     running.stop().await;
+}
+
+/// Makes the actor panic.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+struct Fall;
+
+impl actix::Handler<Fall> for Db {
+    type Result = ();
+
+    fn handle(&mut self, _: Fall, _context: &mut Self::Context) {
+        panic!("a test wants it");
+    }
+}
+
+#[actix_rt::test]
+async fn a_fallen_writer_is_told_and_another_takes_its_place() {
+    let home = tempfile::tempdir().unwrap();
+    let store = LocalThreadStore::open(home.path().to_path_buf(), Durability::Turn);
+    let arbiter = actix_rt::Arbiter::new();
+    let (told, mut falls) = tokio::sync::mpsc::unbounded_channel();
+    let start = || {
+        let told = told.clone();
+        Db::start_on(
+            &arbiter.handle(),
+            store.clone(),
+            Box::new(move || told.send(()).unwrap_or_default()),
+        )
+    };
+    let first = start();
+    let _ = first.call(Fall).await;
+    assert!(falls.recv().await.is_some());
+    assert!(!store.index_ready());
+    let running = Running {
+        store: store.clone(),
+        db: start(),
+        arbiter: actix_rt::Arbiter::new(),
+    };
+    running.ready().await;
+    running.stop().await;
+    assert!(falls.try_recv().is_err(), "an end that was asked for is no fall");
 }

@@ -90,7 +90,7 @@ async fn a_fallen_child_starts_again_until_it_fell_too_often() {
     let (started, mut starts) = mpsc::unbounded_channel();
     let child = Supervise {
         name: "child",
-        start: Box::new(move || drop(started.send(()))),
+        start: Box::new(move || started.send(()).unwrap_or_default()),
     };
     supervisor.call(child).await.expect("alive");
     for _ in 0..RESTARTS {

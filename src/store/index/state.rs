@@ -4,7 +4,7 @@
 //! The index is used for reading only while `reader` is set: from the end of the backfill until the database fails.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::protocol::ThreadId;
 use crate::store::index::folders::Folders;
@@ -34,7 +34,7 @@ struct Dirty {
 /// The index as the store sees it.
 #[derive(Default)]
 pub(crate) struct IndexState {
-    writer: OnceLock<Arc<dyn IndexWriter>>,
+    writer: RwLock<Option<Arc<dyn IndexWriter>>>,
     reader: RwLock<Option<Arc<IndexReader>>>,
     dirty: Mutex<Dirty>,
     pub(crate) folders: Mutex<Folders>,
@@ -51,14 +51,14 @@ impl IndexState {
         self.dirty.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ties the writer in; once.
-    pub(crate) fn set_writer(&self, writer: Arc<dyn IndexWriter>) -> bool {
-        self.writer.set(writer).is_ok()
+    /// Ties the writer in; a new one takes the place of one that has fallen.
+    pub(crate) fn set_writer(&self, writer: Arc<dyn IndexWriter>) {
+        *self.writer.write().unwrap_or_else(PoisonError::into_inner) = Some(writer);
     }
 
     /// The writer, if there is one.
     pub(crate) fn writer(&self) -> Option<Arc<dyn IndexWriter>> {
-        self.writer.get().cloned()
+        self.writer.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The reader, while the index can be believed.
@@ -73,7 +73,7 @@ impl IndexState {
 
     /// Whether marks are fetched.
     pub(crate) fn is_on(&self) -> bool {
-        self.writer.get().is_some() && !self.dirty().off
+        self.writer().is_some() && !self.dirty().off
     }
 
     /// The database can be written, or cannot be had. Returns the threads whose marks went.
@@ -89,7 +89,7 @@ impl IndexState {
 
     /// Marks a live thread.
     pub(crate) fn mark(&self, id: ThreadId, thread: &Arc<LiveThread>) {
-        let Some(writer) = self.writer.get() else { return };
+        let Some(writer) = self.writer() else { return };
         let fresh = {
             let mut dirty = self.dirty();
             !dirty.off && dirty.threads.insert(id, Arc::clone(thread)).is_none()
