@@ -185,7 +185,7 @@ async fn a_peer_that_stops_answering_pings_is_let_go() {
     server.kill().await;
     std::fs::write(
         server.home().join("greenroom.toml"),
-        "heartbeat_interval_ms = 100\nheartbeat_timeout_ms = 400\n",
+        "heartbeat_interval_seconds = 1\nheartbeat_timeout_seconds = 2\n",
     )
     .unwrap();
     server.launch().await;

@@ -69,7 +69,7 @@ async fn junk_does_not_end_the_connection(transport: Transport) {
         client.send_text(text.to_string());
     }
     let nested = format!(
-        r#"{{"id": 1, "method": "thread/list", "params": {}1{}}}"#,
+        r#"{{"id": "nested", "method": "thread/list", "params": {}1{}}}"#,
         "[".repeat(5000),
         "]".repeat(5000)
     );

@@ -38,18 +38,18 @@ impl Inbox {
 
     async fn find(&self, what: &str, from: usize, matches: impl Fn(&Value) -> bool) -> (usize, Value) {
         within(what, async {
+            // What was looked at once is not looked at again: a long stream stays linear.
+            let mut seen = from;
             loop {
                 let arrived = self.arrived.notified();
                 tokio::pin!(arrived);
                 arrived.as_mut().enable();
                 let found = {
                     let messages = self.messages.lock().expect("inbox");
-                    messages
-                        .iter()
-                        .enumerate()
-                        .skip(from)
-                        .find(|(_, m)| matches(m))
-                        .map(|(at, m)| (at, m.clone()))
+                    let found = messages.iter().enumerate().skip(seen).find(|(_, m)| matches(m));
+                    let found = found.map(|(at, m)| (at, m.clone()));
+                    seen = messages.len();
+                    found
                 };
                 if let Some(found) = found {
                     return found;
