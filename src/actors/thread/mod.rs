@@ -306,6 +306,7 @@ impl ThreadActor {
     /// Nothing runs any more: everybody is told, and the actor ends.
     fn stop(&mut self, ctx: &mut actix::Context<Self>) {
         self.cancel_requests();
+        // Their watchers hold what the turns share: it would live on with them.
         self.turn_services.commands.sessions.close();
         if let Some(registry) = self.registry.upgrade() {
             registry.forget(&self.id, &self.face);

@@ -12,6 +12,8 @@ use tokio::sync::oneshot;
 
 use super::ThreadActor;
 use crate::engine::host::RawAnswer;
+use crate::protocol::methods::ServerMethod;
+use crate::protocol::methods::server::ItemToolCall;
 use crate::protocol::{RequestId, ServerRequestResolvedNotification, ThreadActiveFlag};
 use crate::rpc::{ClientHandle, EncodedNotification};
 
@@ -21,6 +23,7 @@ pub(super) struct OpenRequests(BTreeMap<RequestId, Waiting>);
 
 #[derive(Debug)]
 struct Waiting {
+    method: &'static str,
     flag: Option<ThreadActiveFlag>,
     /// None once an interrupt has told the turn that there will be no answer.
     reply: Option<oneshot::Sender<RawAnswer>>,
@@ -58,6 +61,7 @@ impl ThreadActor {
         self.requests.0.insert(
             id.clone(),
             Waiting {
+                method: question.method,
                 flag: question.flag,
                 reply: Some(question.reply),
             },
@@ -74,7 +78,10 @@ impl ThreadActor {
         let Some(waiting) = self.requests.0.remove(id) else {
             return;
         };
-        self.publish_resolved(id.clone());
+        // The end of a tool call shows in its item alone.
+        if waiting.method != ItemToolCall::NAME {
+            self.publish_resolved(id.clone());
+        }
         let change = self.status.answered(waiting.flag);
         self.announce_status(change);
         if let Some(reply) = waiting.reply {
