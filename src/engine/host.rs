@@ -24,6 +24,10 @@ pub enum Audience {
 
 /// What a turn tells its thread, in order.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the large variant is the frequent one: boxing it would cost every delta"
+)]
 pub enum TurnEvent {
     /// Publish a notification.
     Publish(Audience, EncodedNotification),

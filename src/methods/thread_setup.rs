@@ -75,7 +75,7 @@ pub(crate) fn resolve(loader: &ConfigLoader, wishes: Wishes) -> Result<Prepared,
             Err(error) => tracing::warn!(%error, "project.untrusted: the decision could not be written"),
         }
     }
-    let cwd = AbsolutePathBuf::rooted(&normal(&config.cwd));
+    let cwd = AbsolutePathBuf::rooted(normal(&config.cwd));
     let workspace_roots = match &wishes.roots {
         Some(roots) => workspace_roots(&cwd, roots),
         None => vec![cwd.clone()],
@@ -119,7 +119,7 @@ pub(crate) fn resolve(loader: &ConfigLoader, wishes: Wishes) -> Result<Prepared,
 pub(crate) fn workspace_roots(cwd: &AbsolutePathBuf, roots: &[String]) -> Vec<AbsolutePathBuf> {
     let mut all: Vec<AbsolutePathBuf> = Vec::with_capacity(roots.len());
     for root in roots {
-        let root = AbsolutePathBuf::rooted(&normal(&cwd.as_path().join(root)));
+        let root = AbsolutePathBuf::rooted(normal(&cwd.as_path().join(root)));
         if !all.contains(&root) {
             all.push(root);
         }

@@ -147,6 +147,10 @@ struct State {
     /// How many frames left the front so far: `joinable` counts positions from the beginning of time.
     taken: u64,
     /// The queued delta of each key that may still grow. Emptied by every frame that is no delta.
+    #[allow(
+        clippy::box_collection,
+        reason = "an idle connection pays for a pointer, not for an empty map"
+    )]
     joinable: Option<Box<HashMap<Arc<str>, u64>>>,
     over_since: Option<Instant>,
     closed: Option<CloseReason>,

@@ -2,6 +2,8 @@
 //!
 //! One binary, so that everything links once. Suites that hold for every transport run over stdio, ws and unix.
 
+#![allow(clippy::disallowed_methods, reason = "a test starts the server under test")]
+
 mod harness;
 
 mod approvals;

@@ -79,7 +79,7 @@ impl Task {
         drop(stream);
         // Counted before the tools end: whoever resumes the thread meanwhile is told.
         if let Ok(End { usage: Some(usage), .. }) = &end {
-            self.count(usage.clone());
+            self.count(*usage);
             self.tell_thread_usage().await;
         }
         let called = self.settle(answer.calls).await;

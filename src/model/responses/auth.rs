@@ -115,6 +115,10 @@ impl Command {
         Ok(Some(header))
     }
 
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the user's own credential helper, not a command of the model"
+    )]
     async fn run(&self) -> Result<String, ModelError> {
         let mut command = tokio::process::Command::new(&self.config.command);
         command

@@ -5,7 +5,7 @@ mod model;
 mod server;
 
 pub use client::Client;
-pub use model::{Reply, ScriptedModel, usage};
+pub use model::{Reply, ScriptedModel};
 pub use server::{TestServer, Transport, binary, home_with};
 
 use std::time::Duration;

@@ -21,7 +21,7 @@ pub struct Reply {
 }
 
 /// A usage object of `tokens` in all.
-pub fn usage(tokens: u64) -> Value {
+fn usage(tokens: u64) -> Value {
     json!({"input_tokens": tokens - 20, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": 20,
         "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": tokens})
 }

@@ -44,7 +44,9 @@ impl Tool for Probe {
                 std::future::pending::<()>().await;
             }
             match meet {
-                Some(meet) => drop(meet.wait().await),
+                Some(meet) => {
+                    meet.wait().await;
+                }
                 None => tokio::task::yield_now().await,
             }
             log.lock().unwrap().push(format!("end {id}"));
