@@ -35,6 +35,8 @@ const INBOUND: usize = 64;
 const COMMANDS: usize = 4;
 /// How long the end of a connection waits for its running requests.
 const LAST_REQUESTS: Duration = Duration::from_secs(10);
+/// How long a stdio client that has said everything waits for its last answers.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// How often a connection looks after itself when heartbeats are off.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
 
@@ -129,7 +131,7 @@ impl StreamHandler<Bytes> for Connection {
         }
         // The client has said everything but may still listen: what it asked for is answered before the end.
         let gate = self.gate.clone();
-        let last = async move { tokio::time::timeout(LAST_REQUESTS, gate.idle()).await };
+        let last = async move { tokio::time::timeout(LAST_ANSWERS, gate.idle()).await };
         ctx.spawn(
             last.into_actor(self)
                 .map(|_, connection, _ctx| connection.outbox.close_when_drained()),
