@@ -133,15 +133,16 @@ impl Session {
         *self.phase.borrow()
     }
 
-    /// Hears everything read from now on, until the channel ends with the output. Only the last listener is served.
-    pub fn listen(&self) -> mpsc::Receiver<Bytes> {
+    /// Gives what was printed and not collected yet (and leaves it where it is), and hears everything read from then
+    /// on, until the channel ends with the output. Only the last listener is served.
+    pub fn listen(&self) -> (String, mpsc::Receiver<Bytes>) {
         let (sender, receiver) = mpsc::channel(LISTENER_DEPTH);
         let mut buffers = self.buffers();
         // Checked under the lock: the pump drops the listener under the same lock when it ends.
         if !matches!(self.phase(), Phase::Drained(_)) {
             buffers.listener = Some(sender);
         }
-        receiver
+        (buffers.unread.text(), receiver)
     }
 
     /// Told by the listener when it has passed on so many more reads.
@@ -194,11 +195,6 @@ impl Session {
                 Phase::Running | Phase::Exited(_) => None,
             },
         }
-    }
-
-    /// What was printed and not collected yet, left where it is.
-    pub fn peek(&self) -> String {
-        self.buffers().unread.text()
     }
 
     /// Types into its terminal.

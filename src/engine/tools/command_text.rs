@@ -22,7 +22,7 @@ pub(super) fn budget(wanted: Option<usize>, limit: Truncation) -> Budget {
 }
 
 /// The output of a call that reached a process.
-pub(super) fn told(collected: &Collected, session: u32, waited: Duration, budget: Budget) -> ToolOutput {
+pub(super) fn outcome(collected: &Collected, session: u32, waited: Duration, budget: Budget) -> ToolOutput {
     let state = match collected.exit_code {
         Some(code) => format!("Process exited with code {code}"),
         None => format!("Process running with session ID {session}"),

@@ -1,11 +1,12 @@
 //! Watching a command for clients: its output as deltas, and its end.
 //!
 //! A watch outlives the call and even the turn, and always speaks of the turn that started the command. Deltas begin
-//! where the item was announced: what a command prints before that (see `exec_command`) reaches clients only with the
-//! item's end, and only if the command ended by then. Reading waits for publishing, so a flood is slowed down by the
-//! command's own pipe; past the last delta, output is only kept.
+//! where the item was announced: what a command printed before that (see `exec_command`) reaches clients with the
+//! item's end, unless an interrupt kept it from the model too. Reading waits for publishing, so a flood is slowed down
+//! by the command's own pipe; past the last delta, output is only kept.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,10 +33,14 @@ pub(super) struct Watch {
     pub(super) turn: Arc<TurnScope>,
     pub(super) item: CommandItem,
     pub(super) session: Arc<Session>,
-    /// Hears what the command prints from its announcement on.
+    /// What the command had printed when it was announced.
+    pub(super) early: String,
+    /// Hears what it prints from then on.
     pub(super) output: mpsc::Receiver<Bytes>,
-    /// All output of a command that had ended by its announcement.
-    pub(super) whole: Option<String>,
+    /// Whether it had ended by then.
+    pub(super) quick: bool,
+    /// Whether the call that started it told the model what it printed.
+    pub(super) told: Arc<AtomicBool>,
     pub(super) started: Instant,
 }
 
@@ -45,13 +50,13 @@ impl Watch {
         let heard = self.stream().await;
         let code = self.session.ended().await;
         let took = self.started.elapsed();
-        let output = match self.whole.take() {
-            Some(whole) => whole,
-            None => {
-                tokio::time::sleep(AFTERTHOUGHT).await;
-                heard.text()
-            }
-        };
+        if !self.quick {
+            tokio::time::sleep(AFTERTHOUGHT).await;
+        }
+        let mut output = heard.text();
+        if self.quick || self.told.load(Ordering::Acquire) {
+            output.insert_str(0, &self.early);
+        }
         let item = self.item.ended(self.session.id(), code, output, took);
         items::record_and_publish_completed(&self.turn, item).await;
     }

@@ -5,6 +5,8 @@
 //! output; a failure to start shows nothing. Then a watch takes over (see `command_watch`), and the call waits for the
 //! end or for its own deadline.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -18,7 +20,7 @@ use crate::engine::commands::ApprovalKey;
 use crate::engine::items;
 use crate::engine::tools::apply_patch::{grammar, run_patch};
 use crate::engine::tools::command_item::CommandItem;
-use crate::engine::tools::command_text::{budget, not_run, told};
+use crate::engine::tools::command_text::{budget, not_run, outcome};
 use crate::engine::tools::command_watch::Watch;
 use crate::engine::tools::{Tool, ToolContext, ToolOffer, ToolOutput, function_spec, parse_arguments};
 use crate::exec::actions::command_actions;
@@ -167,17 +169,20 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
         session: Some(&session),
     };
     let quick = session.ended_within(GRACE).await;
-    let output = session.listen();
+    let (early, output) = session.listen();
     if !shown {
         items::publish_started(&cx.turn.host, item.running(session.id())).await;
     }
     unannounced.session = None;
+    let told = Arc::new(AtomicBool::new(false));
     let watch = Watch {
         turn: cx.turn.clone(),
         item,
         session: session.clone(),
+        early,
         output,
-        whole: quick.then(|| session.peek()),
+        quick,
+        told: Arc::clone(&told),
         started,
     };
     tokio::spawn(watch.run());
@@ -185,12 +190,13 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
     let wait = Duration::from_millis(arguments.yield_time_ms.clamp(*WAIT_MS.start(), *WAIT_MS.end()));
     let waiting = Instant::now();
     let collected = session.collect(waiting + wait).await;
+    told.store(true, Ordering::Release);
     session.caught_up().await;
     if collected.exit_code.is_some() {
         sessions.forget(session.id());
     }
     let budget = budget(arguments.max_output_tokens, cx.turn.model.truncation);
-    Ok(told(&collected, session.id(), waiting.elapsed(), budget))
+    Ok(outcome(&collected, session.id(), waiting.elapsed(), budget))
 }
 
 /// Runs a command that is nothing but a patch.

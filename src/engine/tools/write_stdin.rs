@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::engine::tools::command_text::{budget, told};
+use crate::engine::tools::command_text::{budget, outcome};
 use crate::engine::tools::{Tool, ToolContext, ToolOffer, ToolOutput, function_spec, parse_arguments};
 use crate::protocol::TerminalInteractionNotification;
 
@@ -96,7 +96,7 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
     })
     .await;
     let budget = budget(arguments.max_output_tokens, cx.turn.model.truncation);
-    Ok(told(&collected, session.id(), started.elapsed(), budget))
+    Ok(outcome(&collected, session.id(), started.elapsed(), budget))
 }
 
 fn wait_ms(arguments: &Arguments, longest_poll_ms: u64) -> u64 {

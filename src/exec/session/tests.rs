@@ -99,8 +99,7 @@ async fn a_missing_folder_or_program_is_an_error() {
 async fn a_terminal_can_be_typed_to() {
     let sessions = Sessions::default();
     let session = start_in(&sessions, "tty; stty size; read x; echo got:$x", true);
-    let mut listener = session.listen();
-    let mut seen = session.peek();
+    let (mut seen, mut listener) = session.listen();
     while !seen.contains("24 80\r\n") {
         seen += std::str::from_utf8(&listener.recv().await.unwrap()).unwrap();
     }
@@ -119,8 +118,8 @@ async fn a_terminal_can_be_typed_to() {
 #[tokio::test]
 async fn collecting_takes_what_is_there_at_the_deadline() {
     let (_sessions, session) = start("echo one; read x < <(sleep 60)");
-    let mut listener = session.listen();
-    if session.peek().is_empty() {
+    let (early, mut listener) = session.listen();
+    if early.is_empty() {
         listener.recv().await.unwrap();
     }
     let collected = session.collect(Instant::now()).await;
@@ -133,8 +132,7 @@ async fn collecting_takes_what_is_there_at_the_deadline() {
 #[tokio::test]
 async fn killing_reaches_the_whole_group() {
     let (sessions, session) = start("sleep 60 & echo $!; wait");
-    let mut listener = session.listen();
-    let mut pid = session.peek();
+    let (mut pid, mut listener) = session.listen();
     if pid.is_empty() {
         pid = String::from_utf8(listener.recv().await.unwrap().to_vec()).unwrap();
     }
@@ -163,17 +161,17 @@ async fn wait_for_death(pid: &str) {
 #[tokio::test]
 async fn a_listener_hears_everything_from_then_on() {
     let (_sessions, session) = start("read -t 0.05 x < <(sleep 1); seq 1 20000");
-    let listener = session.listen();
-    let all = heard(listener).await;
+    let all = heard(session.listen().1).await;
     assert_eq!(all, (1..=20000).map(|n| format!("{n}\n")).collect::<String>());
-    assert!(session.listen().recv().await.is_none());
+    let (early, mut listener) = session.listen();
+    assert_eq!((early, listener.recv().await), (all.clone(), None));
     assert_eq!(session.collect(later()).await.output, all);
 }
 
 #[tokio::test]
 async fn a_flood_is_slowed_by_a_listener_that_does_not_listen() {
     let (_sessions, session) = start("yes | head -c 50000000");
-    let mut listener = session.listen();
+    let (_, mut listener) = session.listen();
     assert!(!session.ended_within(Duration::from_millis(300)).await);
     let mut heard = 0;
     while let Some(bytes) = listener.recv().await {

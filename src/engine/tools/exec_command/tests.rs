@@ -165,6 +165,15 @@ async fn a_running_command_is_typed_to_and_ends() {
 }
 
 #[tokio::test]
+async fn early_output_is_in_the_item_but_not_streamed() {
+    let bench = Bench::new();
+    bench.exec("c1", command("echo up; sleep 0.4; echo more")).await;
+    let item = bench.until("item/completed").await;
+    assert_eq!(item["item"]["aggregatedOutput"], "up\nmore\n");
+    assert_eq!(bench.deltas(), "more\n");
+}
+
+#[tokio::test]
 async fn a_command_without_terminal_takes_no_input() {
     let bench = Bench::new();
     let output = bench
@@ -238,7 +247,7 @@ async fn cancelling_ends_the_turn() {
         output = call => panic!("the call goes on: {output}"),
         () = bench.cancelled() => {}
     }
-    assert_eq!(bench.heard("item/completed")["item"]["status"], "declined");
+    assert_eq!(bench.until("item/completed").await["item"]["status"], "declined");
 }
 
 #[tokio::test]
