@@ -43,12 +43,14 @@ fn recognised(script: &str, cwd: &AbsolutePathBuf) -> Option<Vec<CommandAction>>
     };
     let several = commands.len() > 1;
     let mut folder = cwd.as_path().to_path_buf();
+    let mut moved = false;
     let mut steps: Vec<Step> = Vec::new();
     for argv in commands.into_iter().map(|command| command.argv) {
         if several && only_shapes_output(&argv) {
             continue;
         }
-        if several && argv[0] == "cd" {
+        if argv[0] == "cd" {
+            moved = true;
             if let Some(target) = argv[1..].iter().rfind(|word| !word.starts_with('-')) {
                 folder = resolved(&folder, target);
             }
@@ -70,6 +72,8 @@ fn recognised(script: &str, cwd: &AbsolutePathBuf) -> Option<Vec<CommandAction>>
     }
     let words = shlex::split(script);
     let command = match steps.as_slice() {
+        // Nothing but moving about.
+        [] if moved => return Some(Vec::new()),
         [] => return None,
         [only] => Some(command_of_only(
             only,

@@ -153,6 +153,10 @@ pub(crate) fn is_line_range(range: &str) -> bool {
 }
 
 fn git_reads(arguments: &[String]) -> bool {
+    let arguments = match arguments {
+        [first, rest @ ..] if first == "--no-pager" => rest,
+        all => all,
+    };
     let Some((subcommand, rest)) = arguments.split_first() else {
         return false;
     };
@@ -199,6 +203,7 @@ mod tests {
             "git show",
             "git branch",
             "git branch -a",
+            "git --no-pager log",
             "sed -n 5p a",
             "sed -n 1,5p a",
             "sed -n 1,5p",

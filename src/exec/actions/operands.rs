@@ -1,6 +1,6 @@
 //! Telling the operands of a command from its options, without knowing all of them.
 //!
-//! A word that begins with `-` is an option; those that take their value as the next word have to be named. Behind
+//! A word that begins with `-` is an option (or standard input, which is no file); those that take their value as the next word have to be named. Behind
 //! `--` everything is an operand.
 
 /// The operands of a command whose options in `valued` are followed by a value.
@@ -14,7 +14,7 @@ pub(super) fn operands<'a>(arguments: &'a [String], valued: &[&str]) -> Vec<&'a 
         }
         if valued.contains(&word) {
             words.next();
-        } else if !word.starts_with('-') || word == "-" {
+        } else if !word.starts_with('-') {
             found.push(word);
         }
     }

@@ -31,8 +31,6 @@ const GREP_VALUED: &[&str] = &[
     "--after-context",
     "-B",
     "--before-context",
-    "-f",
-    "--file",
     "-d",
     "-D",
 ];
@@ -133,7 +131,10 @@ pub(super) fn only_shapes_output(argv: &[String]) -> bool {
                 matches!(arguments, [n, _] if n == "-n" || n == "-c")
             }
         }
-        "sed" => matches!(arguments, [n, range] if n == "-n" && is_line_range(range)),
+        "sed" => {
+            let script_given = arguments.iter().any(|word| word == "-e" || word == "-f");
+            !changes_in_place(arguments) && operands(arguments, &["-e", "-f"]).len() <= usize::from(!script_given)
+        }
         "nl" => first(arguments, NL_VALUED).is_none(),
         _ => false,
     }
@@ -165,10 +166,7 @@ pub(super) fn summarise(argv: &[String]) -> Summary {
         "head" | "tail" => read(part_of(program, arguments)),
         "awk" | "gawk" | "mawk" | "nawk" => read(awk_file(arguments)),
         "nl" => read(first(arguments, NL_VALUED)),
-        "sed" => match arguments {
-            [n, range, file] if n == "-n" && is_line_range(range) => read(Some(file)),
-            _ => Summary::Other,
-        },
+        "sed" => read(sed_file(arguments)),
         name if name.starts_with("python") => match arguments {
             [flag, script, ..] if flag == "-c" && lists_files_in_python(script) => list(None),
             _ => Summary::Other,
@@ -211,7 +209,7 @@ fn grep(arguments: &[String]) -> Summary {
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
-            "-e" | "--regexp" => pattern = pattern.or(words.next().map(String::as_str)),
+            "-e" | "--regexp" | "-f" | "--file" => pattern = pattern.or(words.next().map(String::as_str)),
             _ => rest.push(word.clone()),
         }
     }
@@ -259,8 +257,8 @@ fn part_of<'a>(program: &str, arguments: &'a [String]) -> Option<&'a str> {
         files => files,
     };
     match files {
-        [dashes, file] if dashes == "--" => Some(file),
-        [file] if !file.starts_with('-') => Some(file),
+        [dashes, file, ..] if dashes == "--" => Some(file),
+        [file, ..] if !file.starts_with('-') => Some(file),
         _ => None,
     }
 }
@@ -275,13 +273,31 @@ fn awk_file(arguments: &[String]) -> Option<&str> {
     operands.get(usize::from(!from_file)).copied()
 }
 
+/// The file that `sed -n` prints lines of.
+fn sed_file(arguments: &[String]) -> Option<&str> {
+    let rest = match arguments {
+        [n, e, rest @ ..] if n == "-n" && e == "-e" => rest,
+        [n, rest @ ..] if n == "-n" => rest,
+        _ => return None,
+    };
+    match rest {
+        [range, file, ..] if is_line_range(range) && !file.starts_with('-') => Some(file),
+        _ => None,
+    }
+}
+
+fn changes_in_place(arguments: &[String]) -> bool {
+    arguments
+        .iter()
+        .any(|word| word.starts_with("-i") || word.starts_with("-pi") || word.starts_with("--in-place"))
+}
+
 fn xargs_changes_files(arguments: &[String]) -> bool {
     let Some(at) = arguments.iter().position(|word| !word.starts_with('-')) else {
         return false;
     };
-    let in_place = |word: &String| word.starts_with("-i") || word.starts_with("-pi") || word.starts_with("--in-place");
     match arguments[at].as_str() {
-        "sed" | "perl" | "ruby" => arguments[at..].iter().any(in_place),
+        "sed" | "perl" | "ruby" => changes_in_place(&arguments[at..]),
         "rg" => arguments[at..]
             .iter()
             .any(|word| word == "-r" || word.starts_with("--replace")),

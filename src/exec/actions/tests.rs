@@ -31,6 +31,9 @@ fn files_that_are_read() {
         ("cat src/main.rs", "read cat src/main.rs > main.rs /w/src/main.rs"),
         ("head a.txt", "read head a.txt > a.txt /w/a.txt"),
         ("head -n 5 a.txt", "read head -n 5 a.txt > a.txt /w/a.txt"),
+        ("head -n 5 a.txt b.txt", "read head -n 5 a.txt b.txt > a.txt /w/a.txt"),
+        ("sed -n -e 1,5p a.txt", "read sed -n -e '1,5p' a.txt > a.txt /w/a.txt"),
+        ("cat a.txt | sed 's/a/b/'", "read cat a.txt > a.txt /w/a.txt"),
         ("head -n5 a.txt", "read head -n5 a.txt > a.txt /w/a.txt"),
         ("head -n 3 -- a.txt", "read head -n 3 -- a.txt > a.txt /w/a.txt"),
         ("tail -n +3 a.txt", "read tail -n +3 a.txt > a.txt /w/a.txt"),
@@ -153,6 +156,8 @@ fn everything_else_is_unknown() {
     for script in [
         "",
         "cat",
+        "cat -",
+        "cat a.txt | sed -i s/a/b/ c.txt",
         "cat a b",
         "pwd",
         "echo hi",
@@ -180,7 +185,6 @@ fn everything_else_is_unknown() {
         "git status",
         "cd sub 2>/dev/null; head -n 3 a.txt",
         "true | false",
-        "cd sub",
         "wc -l | sort",
         "python3 -c 'print(1)'",
         "sort a.txt",
@@ -188,6 +192,7 @@ fn everything_else_is_unknown() {
     ] {
         assert_eq!(actions(script), "unknown", "{script:?}");
     }
+    assert_eq!(actions("cd sub"), "");
     let argv = ["git".to_owned(), "log now".to_owned()];
     let action = command_actions(&argv, &AbsolutePathBuf::new("/w").unwrap());
     assert_eq!(
