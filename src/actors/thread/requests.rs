@@ -105,8 +105,10 @@ impl ThreadActor {
             return;
         }
         self.surroundings.pending.cancel_thread(&self.id);
-        for id in std::mem::take(&mut self.requests.0).into_keys() {
-            self.publish_resolved(id);
+        for (id, waiting) in std::mem::take(&mut self.requests.0) {
+            if waiting.method != ItemToolCall::NAME {
+                self.publish_resolved(id);
+            }
         }
     }
 

@@ -18,6 +18,8 @@ use crate::protocol::{
 
 /// What the model is told when the client could not answer.
 const FAILED: &str = "dynamic tool request failed";
+/// What the model is told when the client's answer is not one.
+const INVALID: &str = "dynamic tool response was invalid";
 
 /// A client's tool.
 pub struct DynamicTool {
@@ -40,23 +42,32 @@ impl DynamicTool {
     }
 }
 
-/// One entry of the request's `tools` for each namespace, in the order of first mention.
-pub(super) fn namespace_specs(tools: &[Arc<DynamicTool>]) -> Vec<Value> {
-    let mut groups: Vec<(&str, Vec<Value>)> = Vec::new();
+/// The entries of the request's `tools`, in the order of declaration. A namespace stands where its first tool was
+/// declared and lists its tools by name.
+pub(super) fn specs(tools: &[Arc<DynamicTool>]) -> Vec<Value> {
+    let mut told: Vec<&str> = Vec::new();
+    let mut specs = Vec::new();
     for tool in tools.iter().filter(|tool| !tool.spec.defer_loading) {
-        let Some(namespace) = tool.spec.namespace.as_deref() else {
-            continue;
-        };
-        match groups.iter_mut().find(|(name, _)| *name == namespace) {
-            Some((_, members)) => members.push(tool.function()),
-            None => groups.push((namespace, vec![tool.function()])),
+        match tool.spec.namespace.as_deref() {
+            None => specs.push(tool.function()),
+            Some(namespace) if told.contains(&namespace) => {}
+            Some(namespace) => {
+                told.push(namespace);
+                specs.push(namespace_spec(namespace, tools));
+            }
         }
     }
-    let spec = |(name, tools): (&str, Vec<Value>)| {
-        let description = format!("Tools in the {name} namespace.");
-        json!({"type": "namespace", "name": name, "description": description, "tools": tools})
-    };
-    groups.into_iter().map(spec).collect()
+    specs
+}
+
+fn namespace_spec(namespace: &str, tools: &[Arc<DynamicTool>]) -> Value {
+    let belongs =
+        |tool: &&Arc<DynamicTool>| tool.spec.namespace.as_deref() == Some(namespace) && !tool.spec.defer_loading;
+    let mut members: Vec<&Arc<DynamicTool>> = tools.iter().filter(belongs).collect();
+    members.sort_by(|one, other| one.spec.name.cmp(&other.spec.name));
+    let members: Vec<Value> = members.into_iter().map(|tool| tool.function()).collect();
+    let description = format!("Tools in the {namespace} namespace.");
+    json!({"type": "namespace", "name": namespace, "description": description, "tools": members})
 }
 
 impl Tool for DynamicTool {
@@ -64,9 +75,9 @@ impl Tool for DynamicTool {
         &self.spec.name
     }
 
-    /// A tool in a namespace is offered by `namespace_specs`.
+    /// Offered by [`specs`], together with the other tools of its namespace.
     fn spec(&self, _offer: &ToolOffer) -> Option<Value> {
-        (self.spec.namespace.is_none() && !self.spec.defer_loading).then(|| self.function())
+        None
     }
 
     fn parallel(&self) -> bool {
@@ -105,12 +116,8 @@ async fn call(cx: ToolContext) -> ToolOutput {
     };
     let answer = match cx.turn.host.ask::<ItemToolCall>(&params, None).await {
         Answer::Given(answer) => answer,
-        Answer::Refused(_) | Answer::Malformed(_) | Answer::Cancelled => DynamicToolCallResponse {
-            content_items: vec![DynamicToolCallOutputContentItem::InputText {
-                text: FAILED.to_owned(),
-            }],
-            success: false,
-        },
+        Answer::Malformed(_) => no_answer(INVALID),
+        Answer::Refused(_) | Answer::Cancelled => no_answer(FAILED),
     };
     let status = match answer.success {
         true => DynamicToolCallStatus::Completed,
@@ -119,6 +126,13 @@ async fn call(cx: ToolContext) -> ToolOutput {
     let duration = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
     items::record_and_publish_completed(&cx.turn, item(status, Some(&answer), Some(duration))).await;
     ToolOutput::parts(answer.content_items.into_iter().map(part).collect())
+}
+
+fn no_answer(text: &str) -> DynamicToolCallResponse {
+    DynamicToolCallResponse {
+        content_items: vec![DynamicToolCallOutputContentItem::InputText { text: text.to_owned() }],
+        success: false,
+    }
 }
 
 fn part(item: DynamicToolCallOutputContentItem) -> FunctionCallOutputContentItem {

@@ -99,10 +99,6 @@ impl Tool for ExecCommand {
     fn run(&self, cx: ToolContext) -> BoxFuture<'static, ToolOutput> {
         async move { run(cx).await.unwrap_or_else(|refusal| refusal) }.boxed()
     }
-
-    fn aborted(&self, elapsed: Duration) -> String {
-        format!("aborted by user after {:.1}s", elapsed.as_secs_f64())
-    }
 }
 
 /// A command that may run.

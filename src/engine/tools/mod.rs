@@ -88,8 +88,11 @@ impl ToolOutput {
         }
     }
 
-    /// A list of parts.
-    pub fn parts(parts: Vec<FunctionCallOutputContentItem>) -> Self {
+    /// A list of parts; a text alone is a plain text.
+    pub fn parts(mut parts: Vec<FunctionCallOutputContentItem>) -> Self {
+        if let [FunctionCallOutputContentItem::InputText { text }] = parts.as_mut_slice() {
+            return ToolOutput::text(std::mem::take(text));
+        }
         ToolOutput {
             body: FunctionCallOutputBody::List(parts),
         }
@@ -130,8 +133,8 @@ pub trait Tool: Send + Sync {
     fn run(&self, cx: ToolContext) -> BoxFuture<'static, ToolOutput>;
 
     /// The output of a call that an interrupt cut off.
-    fn aborted(&self, _elapsed: Duration) -> String {
-        "aborted".to_owned()
+    fn aborted(&self, elapsed: Duration) -> String {
+        format!("aborted by user after {:.1}s", elapsed.as_secs_f64().max(0.1))
     }
 }
 

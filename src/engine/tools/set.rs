@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::engine::tools::dynamic::{DynamicTool, namespace_specs};
+use crate::engine::tools::dynamic::{self, DynamicTool};
 use crate::engine::tools::{
     Tool, ToolOffer, apply_patch, exec_command, request_user_input, update_plan, view_image, web_search, write_stdin,
 };
@@ -56,8 +56,7 @@ impl ToolSet {
             return Arc::clone(specs);
         }
         let mut specs: Vec<Value> = self.built_in.iter().filter_map(|tool| tool.spec(offer)).collect();
-        specs.extend(self.dynamic.iter().filter_map(|tool| tool.spec(offer)));
-        specs.extend(namespace_specs(&self.dynamic));
+        specs.extend(dynamic::specs(&self.dynamic));
         specs.extend(web_search::spec(offer));
         let specs: InputItem = match serde_json::value::to_raw_value(&specs) {
             Ok(specs) => specs.into(),
@@ -79,3 +78,6 @@ fn built_in() -> Vec<Arc<dyn Tool>> {
         Arc::new(view_image::ViewImage),
     ]
 }
+
+#[cfg(test)]
+mod tests;

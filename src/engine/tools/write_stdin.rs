@@ -58,10 +58,6 @@ impl Tool for WriteStdin {
     fn run(&self, cx: ToolContext) -> BoxFuture<'static, ToolOutput> {
         async move { run(cx).await.unwrap_or_else(|refusal| refusal) }.boxed()
     }
-
-    fn aborted(&self, elapsed: Duration) -> String {
-        format!("aborted by user after {:.1}s", elapsed.as_secs_f64())
-    }
 }
 
 async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::RwLock;
 use tokio::task::JoinHandle;
 
@@ -19,6 +19,9 @@ use crate::model::catalog::Truncation;
 use crate::model::{InputItem, OutputItem, OutputItemKind};
 use crate::protocol::{FunctionCallOutputBody, FunctionCallOutputContentItem};
 use crate::store::StoreError;
+
+/// The type of the output of a search for tools.
+const TOOL_SEARCH_OUTPUT: &str = "tool_search_output";
 
 /// A call that has been recorded and may be running.
 pub(super) struct RunningCall {
@@ -91,11 +94,38 @@ impl Task {
         Ok(())
     }
 
+    /// Records a search for tools; nothing is found, because no tool is kept back from the model.
+    pub(super) async fn answer_tool_search(
+        &mut self,
+        raw: &InputItem,
+        calls: &mut Vec<RunningCall>,
+    ) -> Result<(), StoreError> {
+        self.remember(Arc::clone(raw));
+        self.flush().await?;
+        self.publish_raw(raw).await;
+        let call_id = serde_json::from_str::<Value>(raw.get())
+            .ok()
+            .and_then(|call| call.get("call_id")?.as_str().map(str::to_owned));
+        calls.extend(call_id.map(|call_id| RunningCall {
+            call_id,
+            output_kind: TOOL_SEARCH_OUTPUT,
+            work: Work::Done(ToolOutput::parts(Vec::new())),
+        }));
+        Ok(())
+    }
+
     fn start_call(&self, call: ToolCall) -> Work {
         let found = self.scope.services.tools.find(call.namespace.as_deref(), &call.name);
         let Some(tool) = found else {
+            let kind = match call.input {
+                ToolInput::Function(_) => "call",
+                ToolInput::Custom(_) => "custom tool call",
+            };
             let namespace = call.namespace.as_deref().unwrap_or_default();
-            return Work::Done(ToolOutput::text(format!("unsupported call: {namespace}{}", call.name)));
+            return Work::Done(ToolOutput::text(format!(
+                "unsupported {kind}: {namespace}{}",
+                call.name
+            )));
         };
         let overlaps = tool.parallel() && self.scope.model.parallel_tool_calls;
         let cx = ToolContext {
@@ -172,5 +202,11 @@ fn capped(mut output: ToolOutput, limit: Truncation) -> ToolOutput {
 }
 
 fn output_item(kind: &str, call_id: &str, output: &ToolOutput) -> Option<InputItem> {
+    if kind == TOOL_SEARCH_OUTPUT {
+        let none: [Value; 0] = [];
+        return encode_item(&json!({
+            "type": kind, "call_id": call_id, "status": "completed", "execution": "client", "tools": none,
+        }));
+    }
     encode_item(&json!({"type": kind, "call_id": call_id, "output": output.body}))
 }

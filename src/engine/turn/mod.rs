@@ -6,6 +6,7 @@
 
 mod calls;
 mod ending;
+mod image;
 mod message;
 mod opening;
 mod request;

@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use crate::engine::items;
 use crate::engine::tools::web_search;
 use crate::engine::turn::calls::RunningCall;
+use crate::engine::turn::image::MadeImage;
 use crate::engine::turn::message::{OpenMessage, OpenReasoning};
 use crate::engine::turn::task::Task;
 use crate::model::{InputItem, ModelError, ModelEvent, ModelStream, OutputItem, OutputItemKind, TokenUsage};
@@ -83,12 +84,13 @@ impl Task {
             self.tell_thread_usage().await;
         }
         let called = self.settle(answer.calls).await;
-        let end = end?;
+        // An answer that broke off is told of too: it may have brought new rate limits.
         self.note_usage();
         if called {
             self.flush().await?;
         }
         self.publish_usage().await;
+        let end = end?;
         if self.host().cancel.is_cancelled() {
             return Err(ModelError::Interrupted.into());
         }
@@ -173,10 +175,20 @@ impl Task {
                 items::publish_started(self.host(), item).await;
                 Some(Open::Hosted(id))
             }
-            OutputItemKind::ImageGenerationCall { ref status, .. } => {
+            OutputItemKind::ImageGenerationCall {
+                ref status,
+                ref revised_prompt,
+                ref result,
+            } => {
                 let id = id();
-                let item = image_item(&id, status, None, String::new());
-                items::publish_started(self.host(), item).await;
+                let image = MadeImage {
+                    id: &id,
+                    status,
+                    revised_prompt: revised_prompt.clone(),
+                    result,
+                };
+                let shown = self.show_image(image).await;
+                items::publish_started(self.host(), shown).await;
                 Some(Open::Hosted(id))
             }
             _ => None,
@@ -218,7 +230,9 @@ impl Task {
                 self.event(EventMsg::WebSearchEnd(WebSearchEnd {
                     call_id: id,
                     query,
-                    action: action.and_then(|action| serde_json::from_str(action.get()).ok()),
+                    action: action
+                        .and_then(|action| serde_json::from_str(action.get()).ok())
+                        .or_else(|| Some(serde_json::json!({"type": "other"}))),
                 }));
                 self.hosted_done(shown, seen, &raw).await?;
             }
@@ -228,15 +242,29 @@ impl Task {
                 result,
             } => {
                 let (id, seen) = hosted_id(open, item.id);
-                self.event(EventMsg::ImageGenerationEnd(ImageGenerationEnd {
-                    call_id: id.clone(),
-                    status: status.clone(),
+                let image = MadeImage {
+                    id: &id,
+                    status: &status,
                     revised_prompt: revised_prompt.clone(),
-                    result: result.clone(),
-                    saved_path: None,
+                    result: &result,
+                };
+                let shown = self.show_image(image).await;
+                let saved_path = match &shown {
+                    ThreadItem::ImageGeneration { saved_path, .. } => saved_path.as_ref(),
+                    _ => None,
+                };
+                let saved_path = saved_path.map(|path| path.as_path().to_path_buf());
+                self.event(EventMsg::ImageGenerationEnd(ImageGenerationEnd {
+                    call_id: id,
+                    status,
+                    revised_prompt,
+                    result,
+                    saved_path,
                 }));
-                self.hosted_done(image_item(&id, &status, revised_prompt, result), seen, &raw)
-                    .await?;
+                self.hosted_done(shown, seen, &raw).await?;
+            }
+            OutputItemKind::Other { kind, .. } if kind == "tool_search_call" => {
+                self.answer_tool_search(&raw, &mut answer.calls).await?;
             }
             _ => {
                 self.remember(Arc::clone(&raw));
@@ -300,15 +328,5 @@ fn web_search_item(id: &str, action: Option<&InputItem>) -> ThreadItem {
         action: Some(action),
         id: id.to_owned(),
         query,
-    }
-}
-
-fn image_item(id: &str, status: &str, revised_prompt: Option<String>, result: String) -> ThreadItem {
-    ThreadItem::ImageGeneration {
-        id: id.to_owned(),
-        result,
-        revised_prompt,
-        saved_path: None,
-        status: status.to_owned(),
     }
 }

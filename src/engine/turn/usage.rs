@@ -53,11 +53,13 @@ impl Task {
         });
     }
 
-    /// Takes over what the provider told about rate limits.
+    /// Takes over what an answer told about rate limits. Windows are as of now; credits and plan stay until told anew.
     pub(super) fn note_rate_limits(&mut self, told: Option<&RateLimitSnapshot>) {
-        if let Some(told) = told {
-            self.conversation.rate_limits = Some(told.clone());
-        }
+        let before = self.conversation.rate_limits.take().unwrap_or_default();
+        let mut limits = told.cloned().unwrap_or_else(no_limits);
+        limits.credits = limits.credits.or(before.credits);
+        limits.plan_type = limits.plan_type.or(before.plan_type);
+        self.conversation.rate_limits = Some(limits);
     }
 
     fn rate_limits(&self) -> RateLimitSnapshot {
@@ -115,6 +117,14 @@ impl Task {
             self.publish_usage().await;
         }
         Failure::Failed(error.to_turn_error())
+    }
+}
+
+/// What clients are told when the provider tells nothing.
+fn no_limits() -> RateLimitSnapshot {
+    RateLimitSnapshot {
+        limit_id: Some(DEFAULT_LIMIT.to_owned()),
+        ..RateLimitSnapshot::default()
     }
 }
 

@@ -158,10 +158,6 @@ impl Tool for ApplyPatch {
             ToolOutput::text(run_patch(&cx, text, cwd).await.to_text())
         })
     }
-
-    fn aborted(&self, elapsed: Duration) -> String {
-        format!("aborted by user after {:.1}s", elapsed.as_secs_f64())
-    }
 }
 
 /// The arguments of older models, which call the tool as a function.

@@ -15,10 +15,11 @@ async fn a_broken_stream_is_tried_again_and_told() {
     let end = bench.turn("go").await;
     assert_eq!(end.turn.status, TurnStatus::Completed);
     assert_eq!(
-        bench.heard()[2..8],
+        bench.heard()[2..9],
         [
             "item/started agentMessage",
             "item/agentMessage/delta ha",
+            "account/rateLimits/updated",
             "error Reconnecting... 1/1",
             "item/started agentMessage",
             "item/agentMessage/delta whole",
@@ -55,7 +56,8 @@ async fn a_failed_turn_carries_its_error() {
     );
     assert_eq!(
         bench.heard(),
-        ["item/started userMessage", "item/completed userMessage"]
+        ["item/started userMessage", "item/completed userMessage"],
+        "a request that did not get through tells nothing of usage"
     );
     assert_eq!(bench.recorded().last().unwrap(), "task_complete");
     bench.keep(&end);

@@ -44,7 +44,10 @@ async fn an_interrupt_drops_the_partial_text_and_marks_the_history() {
     bench.cancel.cancel();
     let end = running.await.unwrap();
     assert_eq!(end.turn.status, TurnStatus::Interrupted);
-    assert_eq!(bench.heard().last().unwrap(), "item/agentMessage/delta long ");
+    assert_eq!(
+        bench.heard()[3..],
+        ["item/agentMessage/delta long ", "account/rateLimits/updated"]
+    );
     assert_eq!(bench.recorded()[bench.recorded().len() - 2..], ["user", "turn_aborted"]);
     bench.keep(&end);
     bench.reply(message("msg_2", &["next"]));

@@ -184,10 +184,7 @@ async fn a_clients_tool_is_asked_of_the_client() {
             "item/completed dynamicToolCall"
         ]
     );
-    assert_eq!(
-        bench.asked(1)[4]["output"],
-        json!([{"type": "input_text", "text": "found"}])
-    );
+    assert_eq!(bench.asked(1)[4]["output"], "found");
     assert!(bench.recorded().contains(&"item dynamicToolCall".to_owned()));
 }
 
@@ -213,4 +210,15 @@ async fn questions_are_asked_in_plan_mode_only() {
             ModeKind::Default => assert_eq!(output, "request_user_input is unavailable in Default mode"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_search_for_tools_finds_none() {
+    let mut bench = Bench::new().await;
+    let search = json!({"type": "tool_search_call", "call_id": "s", "status": "completed", "execution": "client",
+        "arguments": {"query": "x"}});
+    bench.reply(vec![super::bench::done(search), completed(None)]);
+    bench.reply(message("msg", &["done"]));
+    bench.turn("go").await;
+    assert_eq!(bench.asked(1)[4]["tools"], json!([]));
 }
