@@ -115,7 +115,7 @@ pub async fn build(options: Options) -> Result<Server, StartError> {
 }
 
 /// Makes the services. Threads get arbiters of their own.
-fn services(settings: Settings, config: &[(String, String)]) -> Arc<Services> {
+pub(crate) fn services(settings: Settings, config: &[(String, String)]) -> Arc<Services> {
     let home = settings.home.clone();
     let server_cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let clients = Arc::new(ClientDirectory::default());

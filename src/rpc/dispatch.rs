@@ -4,7 +4,7 @@
 //! initialised, experimental gate. What passes is a [`Call`]: the lane it belongs to and a future that nobody has polled
 //! yet. [`Call::run`] answers exactly once, whatever the handler does; a panic is answered too.
 
-use std::any::{Any, TypeId};
+use std::any::Any;
 use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -13,13 +13,11 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::protocol::methods::{ClientMethod, Scope, Stability, client};
-use crate::protocol::{NoParams, RequestId, *};
+use crate::protocol::*;
 use crate::rpc::client::{ClientHandle, ConnectionId};
 use crate::rpc::context::{AfterResponse, RequestContext};
 use crate::rpc::directory::BoxFuture;
@@ -30,8 +28,13 @@ use crate::rpc::lanes::{Access, LaneKey};
 use crate::rpc::services::Services;
 use crate::telemetry::metrics as telemetry;
 
+mod params;
+mod scope;
 #[cfg(test)]
 mod tests;
+
+use params::read_params;
+use scope::lane;
 
 /// One row of the table, ready to be called.
 pub struct Method {
@@ -133,13 +136,17 @@ impl Call {
 }
 
 /// Looks a request up and reads it; nothing of it has run afterwards.
-#[allow(
-    clippy::result_large_err,
-    reason = "both sides are moved once, straight to the outbox or the lane"
-)]
 pub fn prepare(request: IncomingRequest<'_>, caller: &Caller) -> Result<Call, Refusal> {
     match method(&request.method) {
-        Some(method) => (method.prepare)(method, request, caller),
+        Some(method) => {
+            let id = request.id.clone();
+            let prepared = std::panic::catch_unwind(AssertUnwindSafe(|| (method.prepare)(method, request, caller)));
+            prepared.unwrap_or_else(|_| {
+                telemetry::panicked("dispatch");
+                let error = internal(method.name, &id);
+                Err(Refusal { id, error })
+            })
+        }
         None => Err(Refusal {
             error: RpcError::invalid_request(format!(
                 "Invalid request: unknown variant `{}`, expected one of {}",
@@ -187,45 +194,12 @@ fn internal(name: &str, id: &RequestId) -> RpcError {
     ))
 }
 
-/// Reads parameters into their type. The fast path reads the text directly; what it refuses is read again by way of a
-/// value, which tolerates repeated members and words its complaints without positions in a text the client never saw.
-fn read_params<P: DeserializeOwned + 'static>(params: Option<&RawValue>) -> Result<P, RpcError> {
-    let none_wanted = TypeId::of::<P>() == TypeId::of::<NoParams>();
-    let text = match params {
-        Some(raw) => raw.get(),
-        None if none_wanted => "null",
-        None => return Err(invalid("missing field `params`")),
-    };
-    // A list would be read by position, with everything left out where all members are optional.
-    if text.starts_with('[') && !none_wanted {
-        return Err(invalid("invalid type: sequence, expected an object in `params`"));
-    }
-    let first = match serde_json::from_str(text) {
-        Ok(params) => return Ok(params),
-        Err(error) => error,
-    };
-    let value: serde_json::Value = serde_json::from_str(text).map_err(|_| invalid(&first.to_string()))?;
-    let value = match value {
-        serde_json::Value::Object(members) if none_wanted && members.is_empty() => serde_json::Value::Null,
-        value => value,
-    };
-    serde_json::from_value(value).map_err(|error| invalid(&error.to_string()))
-}
-
-fn invalid(reason: &str) -> RpcError {
-    RpcError::invalid_request(format!("Invalid request: {reason}"))
-}
-
-/// Tells the lane of a request from its parameters; `None` runs at once.
-type LaneOf<P> = fn(&P, ConnectionId) -> Option<(LaneKey, Access)>;
-
 /// The typed part of [`prepare`].
-#[allow(clippy::result_large_err, reason = "as for `prepare`")]
 fn prepare_typed<M, F, A>(
     method: &'static Method,
     request: IncomingRequest<'_>,
     caller: &Caller,
-    lane: LaneOf<M::Params>,
+    lane: fn(&M::Params, ConnectionId) -> Option<(LaneKey, Access)>,
     handler: F,
 ) -> Result<Call, Refusal>
 where
@@ -289,70 +263,6 @@ fn admit(method: &Method, caller: &Caller, params: &dyn Any) -> Result<(), RpcEr
     })
 }
 
-/// The lane of a request, from its scope in the table and its typed parameters.
-macro_rules! lane {
-    (None, $params:ident, $client:ident) => {{
-        let _ = ($params, $client);
-        None
-    }};
-    (Exclusive, $params:ident, $client:ident, $global:expr) => {{
-        let _ = ($params, $client);
-        Some((LaneKey::Global($global), Access::Exclusive))
-    }};
-    (SharedRead, $params:ident, $client:ident, $global:expr) => {{
-        let _ = ($params, $client);
-        Some((LaneKey::Global($global), Access::Shared))
-    }};
-    (Thread, $params:ident, $client:ident) => {{
-        let _ = $client;
-        Some((LaneKey::Thread($params.thread_id.clone()), Access::Exclusive))
-    }};
-    (ThreadIfPresent, $params:ident, $client:ident) => {{
-        let _ = $client;
-        $params
-            .thread_id
-            .clone()
-            .map(|id| (LaneKey::Thread(id), Access::Exclusive))
-    }};
-    (ThreadOrPath, $params:ident, $client:ident) => {{
-        let _ = $client;
-        let key = match &$params.path {
-            Some(path) if $params.thread_id.is_empty() => LaneKey::Path(path.clone()),
-            _ => LaneKey::Thread($params.thread_id.clone()),
-        };
-        Some((key, Access::Exclusive))
-    }};
-    (CommandProcess, $params:ident, $client:ident) => {
-        Some((
-            LaneKey::CommandProcess($client, $params.process_id.clone()),
-            Access::Exclusive,
-        ))
-    };
-    (CommandProcessIfPresent, $params:ident, $client:ident) => {
-        $params
-            .process_id
-            .clone()
-            .map(|id| (LaneKey::CommandProcess($client, id), Access::Exclusive))
-    };
-    (ProcessHandle, $params:ident, $client:ident) => {
-        Some((
-            LaneKey::ProcessHandle($client, $params.process_handle.clone()),
-            Access::Exclusive,
-        ))
-    };
-    (FuzzySession, $params:ident, $client:ident) => {{
-        let _ = $client;
-        Some((LaneKey::FuzzySession($params.session_id.clone()), Access::Exclusive))
-    }};
-    (FsWatch, $params:ident, $client:ident) => {
-        Some((LaneKey::FsWatch($client, $params.watch_id.clone()), Access::Exclusive))
-    };
-    (McpOauth, $params:ident, $client:ident) => {{
-        let _ = $client;
-        Some((LaneKey::McpOauth($params.name.clone()), Access::Exclusive))
-    }};
-}
-
 /// Whether a row's handler exists.
 macro_rules! is_built {
     (unbuilt) => {
@@ -366,7 +276,6 @@ macro_rules! is_built {
 macro_rules! entries {
     ($($marker:ident: $wire:literal ($params:ty) -> $response:ty, $stability:ident, $scope:ident $(($global:expr))?, $($handler:ident)::+;)+) => {
         /// Every method, in the order of the published list.
-        #[allow(clippy::result_large_err, reason = "as for `prepare`")]
         pub static METHODS: [Method; client::METHODS.len()] = [$(Method {
             name: $wire,
             stability: Stability::$stability,

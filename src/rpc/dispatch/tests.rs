@@ -1,5 +1,8 @@
 use serde_json::{Value, json};
 
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
 use super::*;
 use crate::protocol::methods;
 
@@ -80,4 +83,71 @@ fn answers_are_encoded_whole() {
         std::str::from_utf8(&text),
         Ok(r#"{"error":{"code":-32001,"message":"Server overloaded; retry later."},"id":-1}"#)
     );
+}
+
+fn caller() -> (Caller, Arc<crate::rpc::outbox::OutboxQueue>, tempfile::TempDir) {
+    let home = tempfile::tempdir().expect("a folder");
+    let outbox = Arc::new(crate::rpc::outbox::OutboxQueue::new(Arc::default()));
+    let client = ClientHandle::new(ConnectionId(0), "in-process", outbox.clone());
+    let settings = crate::settings::Settings::defaults(home.path().to_path_buf());
+    let caller = Caller {
+        client,
+        services: crate::startup::services(settings, &[]),
+        disconnected: CancellationToken::new(),
+    };
+    (caller, outbox, home)
+}
+
+fn call(work: impl Future<Output = Bytes> + Send + 'static, caller: &Caller) -> (Call, Arc<AfterResponse>) {
+    let effects = Arc::new(AfterResponse::default());
+    let call = Call {
+        method: &METHODS[0],
+        id: RequestId::Integer(7),
+        lane: None,
+        client: caller.client.clone(),
+        work: Box::pin(work),
+        effects: effects.clone(),
+    };
+    (call, effects)
+}
+
+fn frames(outbox: &crate::rpc::outbox::OutboxQueue) -> Vec<Value> {
+    let batch = outbox.try_batch().flatten().unwrap_or_default();
+    batch
+        .iter()
+        .map(|frame| serde_json::from_slice(frame).expect("JSON"))
+        .collect()
+}
+
+#[actix_rt::test]
+async fn a_panic_is_answered() {
+    let (caller, outbox, _home) = caller();
+    let (call, _) = call(async { panic!("a test wants it") }, &caller);
+    call.run().await;
+    let [answer] = &frames(&outbox)[..] else {
+        panic!("one answer")
+    };
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(7), &json!(-32603)));
+}
+
+#[actix_rt::test]
+async fn effects_come_after_the_answer_and_in_order() {
+    let (caller, outbox, _home) = caller();
+    let (call, effects) = call(async { Bytes::from_static(b"\"answer\"") }, &caller);
+    let context = RequestContext {
+        client: caller.client.clone(),
+        request_id: RequestId::Integer(7),
+        method: "m",
+        trace: None,
+        services: caller.services.clone(),
+        disconnected: CancellationToken::new(),
+        effects,
+    };
+    for text in [&b"1"[..], b"2"] {
+        let client = caller.client.clone();
+        context.after(move || client.send_raw(Bytes::from_static(text)));
+    }
+    assert!(frames(&outbox).is_empty());
+    call.run().await;
+    assert_eq!(frames(&outbox), [json!("answer"), json!(1), json!(2)]);
 }
