@@ -136,6 +136,10 @@ impl Call {
 }
 
 /// Looks a request up and reads it; nothing of it has run afterwards.
+#[allow(
+    clippy::result_large_err,
+    reason = "both sides are moved once, straight to the outbox or the lane"
+)]
 pub fn prepare(request: IncomingRequest<'_>, caller: &Caller) -> Result<Call, Refusal> {
     match method(&request.method) {
         Some(method) => {
@@ -194,12 +198,16 @@ fn internal(name: &str, id: &RequestId) -> RpcError {
     ))
 }
 
+/// Tells the lane of a request from its parameters; `None` runs at once.
+type LaneOf<P> = fn(&P, ConnectionId) -> Option<(LaneKey, Access)>;
+
 /// The typed part of [`prepare`].
+#[allow(clippy::result_large_err, reason = "as for `prepare`")]
 fn prepare_typed<M, F, A>(
     method: &'static Method,
     request: IncomingRequest<'_>,
     caller: &Caller,
-    lane: fn(&M::Params, ConnectionId) -> Option<(LaneKey, Access)>,
+    lane: LaneOf<M::Params>,
     handler: F,
 ) -> Result<Call, Refusal>
 where
@@ -276,6 +284,7 @@ macro_rules! is_built {
 macro_rules! entries {
     ($($marker:ident: $wire:literal ($params:ty) -> $response:ty, $stability:ident, $scope:ident $(($global:expr))?, $($handler:ident)::+;)+) => {
         /// Every method, in the order of the published list.
+        #[allow(clippy::result_large_err, reason = "as for `prepare`")]
         pub static METHODS: [Method; client::METHODS.len()] = [$(Method {
             name: $wire,
             stability: Stability::$stability,
