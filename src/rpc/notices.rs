@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::config::ConfigProblem;
+use crate::exec::policy::{self, RuleFileError};
 use crate::protocol::{
     ConfigWarningNotification, RemoteControlConnectionStatus, RemoteControlStatusChangedNotification, TextPosition,
     TextRange,
@@ -44,8 +45,12 @@ impl Notices {
             return notices.clone();
         }
         let from = services.clone();
-        let facts = tokio::task::spawn_blocking(move || (from.config.problems(), from.installation_id())).await;
-        let (problems, installation_id) = facts.unwrap_or_default();
+        let facts = tokio::task::spawn_blocking(move || {
+            let rules = policy::load(&policy::rule_folders(&from.home, None));
+            (from.config.problems(), rules.problem, from.installation_id())
+        })
+        .await;
+        let (problems, rules, installation_id) = facts.unwrap_or_default();
         let standing = self
             .standing
             .lock()
@@ -54,6 +59,7 @@ impl Notices {
         let notices: Encoded = problems
             .iter()
             .map(warning)
+            .chain(rules.as_ref().map(rule_warning))
             .chain(standing)
             .map(|warning| EncodedNotification::new(&warning))
             .chain([EncodedNotification::new(&RemoteControlStatusChangedNotification {
@@ -81,6 +87,19 @@ fn warning(problem: &ConfigProblem) -> ConfigWarningNotification {
                 start: position(start),
                 end: position(end.unwrap_or(start).max(start)),
             }
+        }),
+    }
+}
+
+fn rule_warning(problem: &RuleFileError) -> ConfigWarningNotification {
+    let position = |(line, column): (usize, usize)| TextPosition { line, column };
+    ConfigWarningNotification {
+        summary: "Error parsing rules; custom rules not applied.".to_owned(),
+        details: Some(problem.to_string()),
+        path: Some(problem.path().display().to_string()),
+        range: problem.error().map(|error| TextRange {
+            start: position(error.start),
+            end: position(error.end),
         }),
     }
 }

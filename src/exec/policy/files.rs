@@ -26,13 +26,30 @@ pub enum RuleFileError {
         source: std::io::Error,
     },
     /// It does not parse.
-    #[error("{}: {error}", path.display())]
+    #[error("failed to parse rules file {}: {error}", path.display())]
     Rule {
         /// The file.
         path: PathBuf,
         /// What is wrong, and where.
         error: RuleError,
     },
+}
+
+impl RuleFileError {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        match self {
+            RuleFileError::Io { path, .. } | RuleFileError::Rule { path, .. } => path,
+        }
+    }
+
+    /// What is wrong in it, and where; none when it could not be read at all.
+    pub fn error(&self) -> Option<&RuleError> {
+        match self {
+            RuleFileError::Io { .. } => None,
+            RuleFileError::Rule { error, .. } => Some(error),
+        }
+    }
 }
 
 /// Rules as loaded. When there is a problem the policy is empty.
