@@ -1,6 +1,7 @@
 //! The handlers, one file for each family of methods. A handler validates, asks the actor or service that owns the state,
 //! and answers; it holds no state of its own. The table in `protocol::methods` names each one by its path below here.
 
+pub mod account;
 pub mod fs;
 pub mod initialize;
 pub mod mock;

@@ -200,7 +200,7 @@ macro_rules! client_methods {
             ConfigValueWrite: "config/value/write" (ConfigValueWriteParams) -> ConfigWriteResponse, Stable, Exclusive(Global::Config), unbuilt;
             ConfigBatchWrite: "config/batchWrite" (ConfigBatchWriteParams) -> ConfigWriteResponse, Stable, Exclusive(Global::Config), unbuilt;
             ConfigRequirementsRead: "configRequirements/read" (NoParams) -> ConfigRequirementsReadResponse, Stable, Exclusive(Global::Config), unbuilt;
-            AccountRead: "account/read" (GetAccountParams) -> GetAccountResponse, Stable, Exclusive(Global::AccountAuth), unbuilt;
+            AccountRead: "account/read" (GetAccountParams) -> GetAccountResponse, Stable, Exclusive(Global::AccountAuth), account::read;
             FuzzyFileSearch: "fuzzyFileSearch" (FuzzyFileSearchParams) -> FuzzyFileSearchResponse, Stable, None, unbuilt;
             FuzzyFileSearchSessionStart: "fuzzyFileSearch/sessionStart" (FuzzyFileSearchSessionStartParams) -> FuzzyFileSearchSessionStartResponse, Experimental, FuzzySession, unbuilt;
             FuzzyFileSearchSessionUpdate: "fuzzyFileSearch/sessionUpdate" (FuzzyFileSearchSessionUpdateParams) -> FuzzyFileSearchSessionUpdateResponse, Experimental, FuzzySession, unbuilt;

@@ -38,6 +38,11 @@ async fn without_any_configuration_the_rehearsal_model_answers_and_names_itself(
         .unwrap();
     let client = Client::over_stdio(child.stdin.take().unwrap(), child.stdout.take().unwrap());
     client.initialize().await;
+    let account = client.call_raw("account/read", serde_json::json!({})).await.unwrap();
+    assert_eq!(
+        account,
+        serde_json::json!({"account": null, "requiresOpenaiAuth": false})
+    );
     let thread = client.thread().await;
     let turn = client.turn(&thread, "say hello world").await;
     assert_eq!(turn.status, TurnStatus::Completed);
