@@ -6,11 +6,9 @@ use libfuzzer_sys::fuzz_target;
 use greenroom::store::rollout::codec::{Decoded, decode_line, encode_line, now_timestamp};
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Decoded::Line(line) = decode_line(bytes)
-        && let Some(item) = line.into_item()
-    {
+    if let Decoded::Line(line) = decode_line(bytes) {
         let mut out = Vec::new();
-        if encode_line(&mut out, &now_timestamp(), &item).is_ok() {
+        if encode_line(&mut out, &now_timestamp(), &line.item).is_ok() {
             assert!(matches!(decode_line(&out), Decoded::Line(_)));
         }
     }
