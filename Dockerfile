@@ -12,7 +12,7 @@ COPY migrations migrations
 COPY config config
 RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin greenroom && strip --strip-debug -o /greenroom target/release/greenroom
 
-FROM debian:bookworm-slim AS run
+FROM docker.io/library/debian:bookworm-slim AS run
 RUN apt-get update \
     && apt-get install -y --no-install-recommends bash ca-certificates git ripgrep tini \
     && rm -rf /var/lib/apt/lists/* \
