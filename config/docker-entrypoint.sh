@@ -5,6 +5,8 @@ set -eu
 token=${GREENROOM_HOME:-/data}/ws-token
 if [ ! -s "$token" ]; then
   umask 077
-  greenroom token new --raw > "$token.new" && mv "$token.new" "$token"
+  mkdir -p "$(dirname "$token")"
+  greenroom token new --raw > "$token.new"
+  mv "$token.new" "$token"
 fi
 exec greenroom app-server --listen ws://0.0.0.0:4500 --ws-auth capability-token --ws-token-file "$token"
