@@ -132,6 +132,7 @@ pub(crate) fn services(settings: Settings, config: &[(String, String)]) -> Arc<S
     });
     let services = Arc::new(Services {
         config: Arc::new(ConfigLoader::new(home.clone(), server_cwd, config)),
+        agents: Arc::new(store.agent_graph()),
         store,
         models: Models::new(home.clone()),
         threads: Arc::new(threads),

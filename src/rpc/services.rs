@@ -16,7 +16,7 @@ use crate::rpc::identity::Identity;
 use crate::rpc::notices::Notices;
 use crate::rpc::pending::PendingServerRequests;
 use crate::settings::Settings;
-use crate::store::LocalThreadStore;
+use crate::store::{AgentGraphStore, LocalThreadStore};
 
 /// Everything handlers can reach.
 pub struct Services {
@@ -28,6 +28,8 @@ pub struct Services {
     pub config: Arc<ConfigLoader>,
     /// Threads on disk.
     pub store: LocalThreadStore,
+    /// Which agents were spawned by which thread.
+    pub agents: Arc<dyn AgentGraphStore>,
     /// Model providers by id.
     pub models: Models,
     /// The loaded threads.

@@ -15,7 +15,9 @@ use crate::store::recorder::{Recorder, blocking};
 use crate::store::rollout::path as rollout_path;
 use crate::store::thread::{StoredThread, ThreadHistory};
 use crate::store::turns::LoadedRollout;
-use crate::store::{NewThread, ResumedThread, Scope, StoreError, StoreFuture, StoreWarning, ThreadStore, scan};
+use crate::store::{
+    LocalAgentGraph, NewThread, ResumedThread, Scope, StoreError, StoreFuture, StoreWarning, ThreadStore, scan,
+};
 
 /// The threads below a home folder.
 #[derive(Debug, Clone)]
@@ -39,6 +41,11 @@ impl LocalThreadStore {
     /// The home folder.
     pub fn home(&self) -> &Path {
         &self.core.home
+    }
+
+    /// The tree of agents of the same home, over the same index.
+    pub fn agent_graph(&self) -> LocalAgentGraph {
+        LocalAgentGraph::new(Arc::clone(&self.core))
     }
 
     /// What a person should know; more may come.

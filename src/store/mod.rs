@@ -5,6 +5,7 @@
 //! fast: without it, or while it is being rebuilt, every answer comes from the files. Nothing here knows actors: the
 //! one writer of the index is handed in as an [`IndexWriter`].
 
+pub mod agent_graph;
 mod backfill;
 mod core;
 pub mod digest;
@@ -31,6 +32,7 @@ pub(crate) mod tests;
 
 use futures_util::future::BoxFuture;
 
+pub use agent_graph::{AgentGraphStore, EdgeStatus, LocalAgentGraph, SpawnEdge};
 pub use error::StoreError;
 pub use index::{IndexJob, IndexWriter};
 pub use installation::installation_id;

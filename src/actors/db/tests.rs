@@ -9,6 +9,8 @@ use crate::settings::Durability;
 use crate::store::tests::{new_thread, turn};
 use crate::store::{ListQuery, LocalThreadStore, Scope, ThreadStore};
 
+mod graph;
+
 struct Running {
     store: LocalThreadStore,
     db: Handle<Db>,

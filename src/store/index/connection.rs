@@ -14,7 +14,7 @@ use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::store::index::schema::{items, threads, turns};
+use crate::store::index::schema::{items, thread_spawn_edges, threads, turns};
 
 /// The database's name in the home.
 pub const FILE: &str = "greenroom.sqlite";
@@ -186,5 +186,9 @@ fn probe(connection: &mut SqliteConnection) -> Result<(), IndexError> {
         .execute(connection)?;
     turns::table.limit(0).select(turns::all_columns).execute(connection)?;
     items::table.limit(0).select(items::all_columns).execute(connection)?;
+    thread_spawn_edges::table
+        .limit(0)
+        .select(thread_spawn_edges::all_columns)
+        .execute(connection)?;
     Ok(())
 }

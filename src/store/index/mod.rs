@@ -5,6 +5,7 @@
 //! coalesce by themselves, are never lost, and never make a turn wait.
 
 pub mod connection;
+mod edges;
 pub(crate) mod folders;
 pub mod reader;
 mod row;
@@ -22,6 +23,7 @@ pub use writer::{IndexConnection, WriteOp, WriteResult};
 
 use crate::protocol::ThreadId;
 use crate::store::StoreFuture;
+use crate::store::agent_graph::{EdgeStatus, SpawnEdge};
 use crate::store::scan::Scanned;
 
 /// Something the index is to learn that no live thread tells.
@@ -35,6 +37,15 @@ pub enum IndexJob {
         id: ThreadId,
         /// Only if it still points here.
         path: std::path::PathBuf,
+    },
+    /// A thread spawned another one.
+    Edge(SpawnEdge),
+    /// A spawned thread was closed, or opened again.
+    EdgeStatus {
+        /// The spawned thread.
+        child: ThreadId,
+        /// What it is now.
+        status: EdgeStatus,
     },
 }
 

@@ -75,7 +75,7 @@ impl IndexReader {
         IndexReader { pool }
     }
 
-    fn connection(&self) -> Result<PooledConnection<ConnectionManager<SqliteConnection>>, IndexError> {
+    pub(super) fn connection(&self) -> Result<PooledConnection<ConnectionManager<SqliteConnection>>, IndexError> {
         self.pool
             .get()
             .map_err(|error| IndexError::Unavailable(error.to_string()))

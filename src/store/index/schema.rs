@@ -108,4 +108,18 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(threads, turns, items);
+diesel::table! {
+    /// Which thread spawned which.
+    thread_spawn_edges (child_thread_id) {
+        /// The spawned thread.
+        child_thread_id -> Text,
+        /// Who spawned it.
+        parent_thread_id -> Text,
+        /// `open` or `closed`.
+        status -> Text,
+        /// The child's place in the tree of agents.
+        agent_path -> Nullable<Text>,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(threads, turns, items, thread_spawn_edges);

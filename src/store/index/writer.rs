@@ -9,10 +9,11 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use crate::protocol::ThreadId;
-use crate::store::index::IndexJob;
+use crate::store::agent_graph::SpawnEdge;
 use crate::store::index::connection::{IndexError, open_for_writing};
 use crate::store::index::row::{ItemRow, ThreadRow, TurnRow, position};
 use crate::store::index::schema::{items, threads, turns};
+use crate::store::index::{IndexJob, edges};
 use crate::store::live::LiveChange;
 use crate::store::thread::StoredThread;
 use crate::store::turns::outline::OutlineChange;
@@ -78,6 +79,8 @@ fn write_op(connection: &mut SqliteConnection, op: &WriteOp) -> QueryResult<()> 
         WriteOp::Live(change) => write_thread(connection, &change.thread, &change.outline),
         WriteOp::Job(IndexJob::Scanned(scanned)) => write_thread(connection, &scanned.thread, &scanned.outline),
         WriteOp::Job(IndexJob::Gone { id, path }) => forget(connection, *id, path),
+        WriteOp::Job(IndexJob::Edge(edge)) => edges::write(connection, edge),
+        WriteOp::Job(IndexJob::EdgeStatus { child, status }) => edges::set_status(connection, *child, *status),
     }
 }
 
@@ -90,6 +93,9 @@ fn write_thread(connection: &mut SqliteConnection, thread: &StoredThread, outlin
         .set(&row)
         .returning(threads::key)
         .get_result(connection)?;
+    if let Some(edge) = SpawnEdge::of(thread) {
+        edges::write_told(connection, &edge)?;
+    }
     if let Some(from) = outline.truncate_from {
         diesel::delete(
             turns::table
