@@ -76,6 +76,12 @@ pub struct Settings {
     pub outbox_limit: usize,
     /// How long a client may stay over `outbox_limit` before its connection is ended.
     pub outbox_grace: Duration,
+    /// How many events of a thread are kept for clients that come back.
+    pub replay_window_events: usize,
+    /// How many bytes of events of a thread are kept for clients that come back.
+    pub replay_window_bytes: usize,
+    /// How many bytes of events are kept for all threads together.
+    pub replay_total_bytes: usize,
     /// How many requests of one connection may be in work at once; more are answered as overload.
     pub in_flight_limit: usize,
     /// How long a thread without subscribers and without a turn stays loaded.
@@ -145,6 +151,9 @@ impl Settings {
             message_limit: 64 << 20,
             outbox_limit: 16 << 20,
             outbox_grace: Duration::from_secs(10),
+            replay_window_events: 16_384,
+            replay_window_bytes: 4 << 20,
+            replay_total_bytes: 256 << 20,
             in_flight_limit: 4096,
             idle_unload: Duration::from_secs(30 * 60),
             durability: Durability::Turn,

@@ -28,6 +28,7 @@ use crate::rpc::context::{ClientDirectory, Services, TurnCounter};
 use crate::rpc::identity::Identity;
 use crate::rpc::notices::Notices;
 use crate::rpc::pending::PendingServerRequests;
+use crate::rpc::replay::ReplayLimits;
 use crate::settings::Settings;
 use crate::store::{LocalThreadStore, StoreWarning};
 use crate::telemetry::metrics::{self, Load};
@@ -122,6 +123,13 @@ pub(crate) fn services(settings: Settings, config: &[(String, String)]) -> Arc<S
     let pending = Arc::new(PendingServerRequests::default());
     let turn_count = Arc::new(TurnCounter::default());
     let store = LocalThreadStore::open(home.clone(), settings.durability);
+    let replay = Arc::new(ReplayLimits {
+        events: settings.replay_window_events,
+        // Whoever comes back is sent all of it at once.
+        bytes: settings.replay_window_bytes.min(settings.outbox_limit),
+        total_bytes: settings.replay_total_bytes,
+        ..ReplayLimits::default()
+    });
     let threads = ThreadRegistry::new(Surroundings {
         run_turn: Box::new(|job| Box::pin(run_turn(job))),
         store: store.clone(),
@@ -129,6 +137,7 @@ pub(crate) fn services(settings: Settings, config: &[(String, String)]) -> Arc<S
         pending: pending.clone(),
         turns: turn_count.clone(),
         idle_unload: settings.idle_unload,
+        replay: replay.clone(),
     });
     let services = Arc::new(Services {
         config: Arc::new(ConfigLoader::new(home.clone(), server_cwd, config)),
@@ -138,6 +147,7 @@ pub(crate) fn services(settings: Settings, config: &[(String, String)]) -> Arc<S
         threads: Arc::new(threads),
         clients,
         pending,
+        replay,
         turn_count,
         identity: Identity::from_environment(),
         notices: Notices::default(),

@@ -14,9 +14,11 @@ use crate::engine::scope::ThreadServices;
 use crate::engine::settings::TurnSettings;
 use crate::engine::turn::Conversation;
 use crate::protocol::{
-    AbsolutePathBuf, NonSteerableTurnKind, Thread, ThreadId, ThreadStatus, ThreadTokenUsage, TurnStartParams, UserInput,
+    AbsolutePathBuf, EventMark, EventPosition, NonSteerableTurnKind, Thread, ThreadId, ThreadStatus, ThreadTokenUsage,
+    TurnStartParams, UserInput,
 };
-use crate::rpc::{ClientHandle, ConnectionId};
+use crate::rpc::replay::EventLog;
+use crate::rpc::{ClientHandle, ConnectionId, EncodedNotification};
 use crate::store::{Recorder, StoredThread};
 
 /// Why a thread did not take a command, or refused it.
@@ -88,6 +90,8 @@ pub enum ThreadCommand {
     Join {
         /// Who subscribes.
         client: ClientHandle,
+        /// The last event it saw, when it wants what followed instead of a snapshot.
+        after: Option<EventMark>,
         /// Released after the response.
         go: Go,
         /// The thread as it is.
@@ -102,6 +106,8 @@ pub enum ThreadCommand {
     },
     /// A connection ended: like `Unsubscribe`, with no answer. Must be delivered.
     Disconnected(ConnectionId),
+    /// Sends everybody connected a notification about the thread, as one of its events.
+    Broadcast(EncodedNotification),
     /// Asks for the state.
     View(Reply<ThreadView>),
     /// Starts a turn, or adds its input to the running one. `reply` gets the id that the client is told.
@@ -160,6 +166,8 @@ pub struct ThreadView {
     pub active_turn: Option<Arc<str>>,
     /// What was used so far, and the turn that said so.
     pub usage: Option<LastUsage>,
+    /// Where its events stand, and what became of the wish for missed ones.
+    pub events: EventPosition,
 }
 
 impl ThreadView {
@@ -208,18 +216,24 @@ pub struct ThreadSeed {
 pub struct ThreadFace {
     status: Mutex<ThreadStatus>,
     listeners: Mutex<Vec<ConnectionId>>,
-}
-
-impl Default for ThreadFace {
-    fn default() -> Self {
-        ThreadFace {
-            status: Mutex::new(ThreadStatus::Idle),
-            listeners: Mutex::default(),
-        }
-    }
+    events: Arc<EventLog>,
 }
 
 impl ThreadFace {
+    /// The face of a thread that has just been loaded.
+    pub fn new(events: EventLog) -> Self {
+        ThreadFace {
+            status: Mutex::new(ThreadStatus::Idle),
+            listeners: Mutex::default(),
+            events: Arc::new(events),
+        }
+    }
+
+    /// The events it publishes, numbered once somebody counts them.
+    pub fn events(&self) -> &Arc<EventLog> {
+        &self.events
+    }
+
     /// The status as clients see it.
     pub fn status(&self) -> ThreadStatus {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -52,6 +52,7 @@ fn read_off(state: &HttpState) {
     metrics::set(metrics::LANES_WAITING, load.lane_depth.now());
     metrics::set(metrics::SUPERVISOR_MAIL, load.supervisor_mail.now());
     metrics::set(metrics::OUTBOX_BYTES, services.clients.backlog());
+    metrics::set(metrics::REPLAY_BYTES, services.replay.held.now());
     let uptime = usize::try_from(state.started.elapsed().as_secs()).unwrap_or(usize::MAX);
     metrics::set("greenroom_uptime_seconds", uptime);
     if let Some(bytes) = resident_memory() {

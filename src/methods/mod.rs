@@ -19,6 +19,7 @@ pub mod turn;
 
 pub(crate) mod dynamic_tools;
 mod git_state;
+pub(crate) mod thread_events;
 pub(crate) mod thread_load;
 pub(crate) mod thread_lookup;
 mod thread_permissions;

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use crate::config::ThreadOverrides;
 use crate::engine::settings::TurnSettings;
 use crate::engine::thread_ref::{LastUsage, ThreadCommand, ThreadRef};
+use crate::methods::thread_events;
 use crate::methods::thread_load::{self, Origin, read_error};
 use crate::methods::thread_lookup::{no_rollout, parse, refused};
 use crate::methods::thread_setup::{self, Wishes, shown_reviewer, shown_tier};
@@ -81,6 +82,7 @@ async fn from_history(
     if items.is_empty() {
         return Err(RpcError::invalid_request("history must not be empty"));
     }
+    let asked = params.greenroom.clone();
     let mut wishes = wishes(params);
     wishes.check()?;
     let prepared = thread_setup::prepare(cx, wishes).await?;
@@ -89,7 +91,8 @@ async fn from_history(
     let mut thread = thread_load::new_thread(cx, prepared, Origin::default(), &items).await?;
     thread.preview = first_user_text(&items).unwrap_or_default();
     broadcast_idle(cx, thread.id.clone());
-    Ok(response(settings, sources, thread))
+    let events = thread_events::fresh_stream(cx, &thread.id, asked.as_ref());
+    Ok(response(settings, sources, thread, events))
 }
 
 /// What a history shows of itself: the first text of the user.
@@ -127,9 +130,11 @@ async fn join(
     }
     let (go, wait) = oneshot::channel();
     let client = cx.client.clone();
+    let after = thread_events::wanted(&client, params.greenroom.as_ref());
     let view = thread
         .ask(|reply| ThreadCommand::Join {
             client,
+            after,
             go: wait,
             reply,
         })
@@ -137,7 +142,9 @@ async fn join(
         .and_then(|answer| answer)
         .map_err(refused)?;
     let store = &cx.services.store;
-    let shown = if params.exclude_turns {
+    // Who is sent all that it missed knows the turns and the usage already.
+    let complete = view.events.replay == Some(ReplayOutcome::Complete);
+    let shown = if params.exclude_turns || complete {
         let stored = store.read(id, Scope::All).await.map_err(|error| missing(error, id))?;
         stored.to_thread(view.status, Vec::new())
     } else {
@@ -150,7 +157,8 @@ async fn join(
         let _ = go.send(());
     });
     let sources = view.instruction_sources.to_vec();
-    Ok(response(view.settings, sources, shown))
+    let events = Some(view.events).filter(|_| cx.client.counts_events());
+    Ok(response(view.settings, sources, shown, events))
 }
 
 async fn same_file(requested: &Path, active: &Path) -> bool {
@@ -167,6 +175,7 @@ async fn load(
 ) -> Result<ThreadResumeResponse, RpcError> {
     let exclude_turns = params.exclude_turns;
     let keeps_model = keeps_model(&params);
+    let asked = params.greenroom.clone();
     let mut wishes = wishes(params);
     wishes.check()?;
     let stored = &resumed.history.thread;
@@ -201,7 +210,8 @@ async fn load(
         shown.turns = turns;
         tell_usage(cx, id, usage);
     }
-    Ok(response(settings, sources, shown))
+    let events = thread_events::fresh_stream(cx, &shown.id, asked.as_ref());
+    Ok(response(settings, sources, shown, events))
 }
 
 fn other_model(recorded: &str, now: &str) -> String {
@@ -260,12 +270,18 @@ fn tell_usage(cx: &RequestContext, id: ThreadId, usage: Option<LastUsage>) {
     });
 }
 
-fn response(settings: TurnSettings, instruction_sources: Vec<AbsolutePathBuf>, thread: Thread) -> ThreadResumeResponse {
+fn response(
+    settings: TurnSettings,
+    instruction_sources: Vec<AbsolutePathBuf>,
+    thread: Thread,
+    greenroom: Option<EventPosition>,
+) -> ThreadResumeResponse {
     ThreadResumeResponse {
         active_permission_profile: settings.permission_profile,
         approval_policy: settings.approval_policy,
         approvals_reviewer: shown_reviewer(settings.approvals_reviewer),
         cwd: settings.cwd,
+        greenroom,
         instruction_sources,
         model: settings.model.to_string(),
         model_provider: settings.model_provider.to_string(),

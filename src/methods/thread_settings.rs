@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::thread_ref::{ThreadCommand, ThreadError};
+use crate::methods::thread_events;
 use crate::methods::thread_load::store_error;
 use crate::methods::thread_lookup::{not_found, parse, refused};
 use crate::protocol::*;
@@ -46,8 +47,8 @@ pub async fn set_name(cx: RequestContext, params: ThreadSetNameParams) -> Result
         thread_id: id.to_string(),
         thread_name: Some(name.to_owned()),
     };
-    let clients = Arc::clone(&cx.services.clients);
-    cx.after(move || clients.broadcast(&EncodedNotification::new(&updated)));
+    let services = Arc::clone(&cx.services);
+    cx.after(move || thread_events::broadcast(&services, &id, EncodedNotification::new(&updated)));
     Ok(ThreadSetNameResponse {})
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::config::ThreadOverrides;
 use crate::methods::dynamic_tools;
+use crate::methods::thread_events;
 use crate::methods::thread_load::{self, Origin};
 use crate::methods::thread_setup::{self, Wishes, shown_reviewer, shown_tier};
 use crate::protocol::*;
@@ -58,6 +59,7 @@ pub async fn start(cx: RequestContext, params: ThreadStartParams) -> Result<Thre
         approval_policy: settings.approval_policy,
         approvals_reviewer: shown_reviewer(settings.approvals_reviewer),
         cwd: settings.cwd,
+        greenroom: thread_events::fresh_stream(&cx, &thread.id, None),
         instruction_sources,
         model: settings.model.to_string(),
         model_provider: settings.model_provider.to_string(),

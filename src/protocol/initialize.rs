@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::ident::AbsolutePathBuf;
+use crate::protocol::reconnect::GreenroomCapabilities;
 
 /// Parameters of `initialize`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,6 +41,10 @@ pub struct ClientInfo {
 pub struct InitializeCapabilities {
     #[serde(default)]
     pub experimental_api: bool,
+    /// Greenroom's own extension (docs/reconnect.md), no part of the public schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub greenroom: Option<GreenroomCapabilities>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opt_out_notification_methods: Option<Vec<String>>,
     #[serde(default)]

@@ -8,6 +8,7 @@ use crate::protocol::ident::AbsolutePathBuf;
 use crate::protocol::permissions::{
     ActivePermissionProfile, ApprovalsReviewer, AskForApproval, SandboxMode, SandboxPolicy,
 };
+use crate::protocol::reconnect::{EventPosition, GreenroomResume};
 use crate::protocol::response_item::ResponseItem;
 use crate::protocol::thread::{Thread, ThreadSource};
 use crate::protocol::turn::{Personality, ReasoningEffort, TurnEnvironmentParams};
@@ -66,6 +67,10 @@ pub struct ThreadForkResponse {
     pub approval_policy: AskForApproval,
     pub approvals_reviewer: ApprovalsReviewer,
     pub cwd: AbsolutePathBuf,
+    /// Greenroom's own extension (docs/reconnect.md), no part of the public schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub greenroom: Option<EventPosition>,
     #[serde(default)]
     pub instruction_sources: Vec<AbsolutePathBuf>,
     pub model: String,
@@ -98,6 +103,10 @@ pub struct ThreadResumeParams {
     pub developer_instructions: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exclude_turns: bool,
+    /// Greenroom's own extension (docs/reconnect.md), no part of the public schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub greenroom: Option<GreenroomResume>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<ResponseItem>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -134,6 +143,10 @@ pub struct ThreadResumeResponse {
     pub approval_policy: AskForApproval,
     pub approvals_reviewer: ApprovalsReviewer,
     pub cwd: AbsolutePathBuf,
+    /// Greenroom's own extension (docs/reconnect.md), no part of the public schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub greenroom: Option<EventPosition>,
     #[serde(default)]
     pub instruction_sources: Vec<AbsolutePathBuf>,
     pub model: String,
@@ -211,6 +224,10 @@ pub struct ThreadStartResponse {
     pub approval_policy: AskForApproval,
     pub approvals_reviewer: ApprovalsReviewer,
     pub cwd: AbsolutePathBuf,
+    /// Greenroom's own extension (docs/reconnect.md), no part of the public schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub greenroom: Option<EventPosition>,
     #[serde(default)]
     pub instruction_sources: Vec<AbsolutePathBuf>,
     pub model: String,

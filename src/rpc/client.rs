@@ -5,6 +5,7 @@
 //! order on the wire, for answers, notifications and requests alike.
 
 use std::collections::HashSet;
+use std::io::Write as _;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use crate::protocol::methods::{Notification, Stability};
 use crate::protocol::{InitializeCapabilities, RequestId};
 use crate::rpc::error::RpcError;
+use crate::rpc::replay::EventNumber;
 
 /// The process-wide number of a connection, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -31,6 +33,8 @@ pub struct ClientInfo {
     pub request_attestation: bool,
     /// Notification methods it does not want.
     pub opt_out: HashSet<String>,
+    /// Whether it wants the events of threads numbered (docs/reconnect.md).
+    pub event_replay: bool,
 }
 
 impl ClientInfo {
@@ -42,6 +46,7 @@ impl ClientInfo {
             version,
             experimental_api: capabilities.experimental_api,
             request_attestation: capabilities.request_attestation,
+            event_replay: capabilities.greenroom.unwrap_or_default().event_replay,
             opt_out: capabilities
                 .opt_out_notification_methods
                 .unwrap_or_default()
@@ -67,10 +72,56 @@ pub enum OutFrame {
     },
 }
 
+impl OutFrame {
+    /// The whole message.
+    pub fn bytes(&self) -> &Bytes {
+        match self {
+            OutFrame::Whole(bytes) | OutFrame::Delta { whole: bytes, .. } => bytes,
+        }
+    }
+}
+
+/// The events that one message stands for: one, or neighbours of one stream that were joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventRange {
+    /// The stream.
+    pub stream: Arc<str>,
+    /// The first event's number.
+    pub first: u64,
+    /// The last event's number.
+    pub last: u64,
+}
+
+impl EventRange {
+    /// The most bytes that numbers add to a message.
+    pub const LONGEST: usize = 112;
+
+    /// The message with its numbers.
+    pub fn written_on(&self, message: &[u8]) -> Bytes {
+        let Some(open) = message.strip_suffix(b"}") else {
+            return Bytes::copy_from_slice(message);
+        };
+        let mut numbered = Vec::with_capacity(message.len() + Self::LONGEST);
+        numbered.extend_from_slice(open);
+        // Writing to memory cannot fail. Streams are hexadecimal: nothing in them needs escaping.
+        let _ = write!(numbered, ",\"greenroom\":{{\"stream\":\"{}\"", self.stream);
+        if self.first < self.last {
+            let _ = write!(numbered, ",\"firstSeq\":{}", self.first);
+        }
+        let _ = write!(numbered, ",\"seq\":{}}}}}", self.last);
+        Bytes::from(numbered)
+    }
+}
+
 /// Where frames go: implemented by the connection's outbox.
 pub trait Outbox: Send + Sync {
     /// Queues a frame without waiting. Frames pushed after the connection ended are dropped.
     fn push(&self, frame: OutFrame);
+
+    /// Queues a frame that carries its number.
+    fn push_numbered(&self, frame: OutFrame, event: EventRange) {
+        self.push(OutFrame::Whole(event.written_on(frame.bytes())));
+    }
 
     /// How many bytes wait for the client.
     fn backlog(&self) -> usize {
@@ -262,13 +313,39 @@ impl ClientHandle {
 
     /// Sends a notification, unless the client is not initialised, opted out, or may not see it.
     pub fn notify(&self, notification: &EncodedNotification) {
-        let Some(info) = self.info() else { return };
-        if info.opt_out.contains(notification.method)
-            || (notification.stability == Stability::Experimental && !info.experimental_api)
-        {
-            return;
+        if self.wants(notification) {
+            self.0.outbox.push(notification.frame.clone());
         }
-        self.0.outbox.push(notification.frame.clone());
+    }
+
+    /// Whether it asked for numbered events.
+    pub fn counts_events(&self) -> bool {
+        self.info().is_some_and(|info| info.event_replay)
+    }
+
+    /// Sends an event of a thread, with its number if the client asked for numbers.
+    pub fn notify_event(&self, notification: &EncodedNotification, number: Option<&EventNumber>) {
+        match number {
+            Some(number) if self.counts_events() => {
+                if self.wants(notification) {
+                    let event = EventRange {
+                        stream: Arc::clone(&number.stream),
+                        first: number.seq,
+                        last: number.seq,
+                    };
+                    self.0.outbox.push_numbered(notification.frame.clone(), event);
+                }
+            }
+            _ => self.notify(notification),
+        }
+    }
+
+    /// Initialised, not opted out, and allowed to see it.
+    fn wants(&self, notification: &EncodedNotification) -> bool {
+        self.info().is_some_and(|info| {
+            !info.opt_out.contains(notification.method)
+                && (notification.stability == Stability::Stable || info.experimental_api)
+        })
     }
 
     /// Encodes and sends a notification to this client alone.

@@ -55,6 +55,15 @@ impl ClientDirectory {
         }
     }
 
+    /// The same, but for those whom the caller tells in another way.
+    pub fn broadcast_except(&self, notification: &EncodedNotification, told: impl Fn(ConnectionId) -> bool) {
+        for client in &self.clients {
+            if !told(client.id()) {
+                client.notify(notification);
+            }
+        }
+    }
+
     /// Adds a connection.
     pub(crate) fn insert(&self, client: ClientHandle) {
         self.clients.insert(client.id(), client);

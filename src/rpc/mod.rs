@@ -12,7 +12,10 @@ pub mod lanes;
 pub mod notices;
 pub mod outbox;
 pub mod pending;
+pub mod replay;
 pub mod services;
 
-pub use client::{ClientHandle, ClientInfo, ConnectionId, DeltaTemplate, EncodedNotification, OutFrame, Outbox};
+pub use client::{
+    ClientHandle, ClientInfo, ConnectionId, DeltaTemplate, EncodedNotification, EventRange, OutFrame, Outbox,
+};
 pub use error::RpcError;

@@ -16,7 +16,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 
-use crate::rpc::client::{OutFrame, Outbox};
+use crate::rpc::client::{EventRange, OutFrame, Outbox};
 
 mod limits;
 #[cfg(test)]
@@ -28,7 +28,7 @@ pub use limits::{CloseReason, OutboxLimits};
 const LARGEST_JOINED: usize = 256 << 10;
 
 #[derive(Debug)]
-enum Queued {
+enum Body {
     Whole(Bytes),
     Delta {
         whole: Bytes,
@@ -37,26 +37,70 @@ enum Queued {
     },
 }
 
+#[derive(Debug)]
+struct Queued {
+    body: Body,
+    /// The events it stands for, written on it when it leaves.
+    event: Option<EventRange>,
+}
+
 impl Queued {
     fn into_bytes(self) -> Bytes {
-        match self {
-            Queued::Whole(bytes) => bytes,
-            Queued::Delta { whole, more, .. } if more.is_empty() => whole,
-            Queued::Delta { whole, text_end, more } => {
-                let mut joined = Vec::with_capacity(whole.len() + more.len());
+        let bytes = match self.body {
+            Body::Whole(bytes) => bytes,
+            Body::Delta { whole, more, .. } if more.is_empty() => whole,
+            Body::Delta { whole, text_end, more } => {
+                let mut joined = Vec::with_capacity(whole.len() + more.len() + EventRange::LONGEST);
                 joined.extend_from_slice(&whole[..text_end]);
                 joined.extend_from_slice(&more);
                 joined.extend_from_slice(&whole[text_end..]);
                 Bytes::from(joined)
             }
+        };
+        match self.event {
+            Some(event) => event.written_on(&bytes),
+            None => bytes,
         }
     }
 
     fn len(&self) -> usize {
-        match self {
-            Queued::Whole(bytes) => bytes.len(),
-            Queued::Delta { whole, more, .. } => whole.len() + more.len(),
+        let numbers = self.event.as_ref().map_or(0, |_| EventRange::LONGEST);
+        numbers
+            + match &self.body {
+                Body::Whole(bytes) => bytes.len(),
+                Body::Delta { whole, more, .. } => whole.len() + more.len(),
+            }
+    }
+}
+
+/// The deltas that may still grow, by position. Those with numbers are kept by stream, the latest of each alone: a
+/// message must stand for neighbouring events, or a client that loses its connection after it could not say how far it
+/// came.
+#[derive(Debug, Default)]
+struct Joinable {
+    by_key: HashMap<Arc<str>, u64>,
+    by_stream: HashMap<Arc<str>, (Arc<str>, u64)>,
+}
+
+impl Joinable {
+    fn find(&self, key: &Arc<str>, event: Option<&EventRange>) -> Option<u64> {
+        match event {
+            None => self.by_key.get(key).copied(),
+            Some(event) => {
+                let (latest, position) = self.by_stream.get(&event.stream)?;
+                (latest == key).then_some(*position)
+            }
         }
+    }
+
+    fn insert(&mut self, key: Arc<str>, event: Option<&EventRange>, position: u64) {
+        match event {
+            None => self.by_key.insert(key, position),
+            Some(event) => {
+                let stream = Arc::clone(&event.stream);
+                self.by_stream.insert(stream, (key, position)).map(|(_, old)| old)
+            }
+        };
     }
 }
 
@@ -65,12 +109,12 @@ struct State {
     queue: VecDeque<Queued>,
     /// How many frames left the front so far: `joinable` counts positions from the beginning of time.
     taken: u64,
-    /// The queued delta of each key that may still grow. Emptied by every frame that is no delta.
+    /// Which queued deltas may still grow. Emptied by every frame that is no delta.
     #[allow(
         clippy::box_collection,
         reason = "an idle connection pays for a pointer, not for an empty map"
     )]
-    joinable: Option<Box<HashMap<Arc<str>, u64>>>,
+    joinable: Option<Box<Joinable>>,
     over_since: Option<Instant>,
     closed: Option<CloseReason>,
     /// Set with `closed`: what is queued is still handed out.
@@ -228,9 +272,9 @@ impl OutboxQueue {
         self.owner.wake();
     }
 
-    /// Joins `text` to the queued delta of `key`. Returns whether that was possible.
-    fn join(state: &mut State, key: &Arc<str>, text: &[u8]) -> bool {
-        let Some(position) = state.joinable.as_ref().and_then(|map| map.get(key)).copied() else {
+    /// Joins `text` to a queued delta, if it can follow one. Returns whether that was possible.
+    fn join(state: &mut State, key: &Arc<str>, text: &[u8], event: Option<&EventRange>) -> bool {
+        let Some(position) = state.joinable.as_ref().and_then(|known| known.find(key, event)) else {
             return false;
         };
         let Some(index) = position
@@ -239,13 +283,65 @@ impl OutboxQueue {
         else {
             return false;
         };
-        match state.queue.get_mut(index) {
-            Some(Queued::Delta { whole, more, .. }) if whole.len() + more.len() + text.len() <= LARGEST_JOINED => {
-                more.extend_from_slice(text);
-                true
-            }
-            _ => false,
+        let Some(queued) = state.queue.get_mut(index) else {
+            return false;
+        };
+        let Body::Delta { whole, more, .. } = &mut queued.body else {
+            return false;
+        };
+        if whole.len() + more.len() + text.len() > LARGEST_JOINED {
+            return false;
         }
+        more.extend_from_slice(text);
+        if let (Some(range), Some(event)) = (&mut queued.event, event) {
+            range.last = event.last;
+        }
+        true
+    }
+
+    fn add(&self, frame: OutFrame, event: Option<EventRange>) {
+        let mut state = self.state();
+        if state.closed.is_some() {
+            return;
+        }
+        let added = match frame {
+            OutFrame::Whole(bytes) => {
+                state.joinable = None;
+                let body = Body::Whole(bytes);
+                Self::append(&mut state, Queued { body, event })
+            }
+            OutFrame::Delta { key, whole, text } => {
+                let piece = &whole[text.clone()];
+                if self.backlog() > self.limits.join_above && Self::join(&mut state, &key, piece, event.as_ref()) {
+                    piece.len()
+                } else {
+                    // Once some may grow, each is noted, so that the latest of a stream is always known.
+                    if state.joinable.is_some() || self.backlog() + whole.len() > self.limits.join_above {
+                        let position = state.taken + state.queue.len() as u64;
+                        let joinable = state.joinable.get_or_insert_default();
+                        joinable.insert(key, event.as_ref(), position);
+                    }
+                    let body = Body::Delta {
+                        whole,
+                        text_end: text.end,
+                        more: Vec::new(),
+                    };
+                    Self::append(&mut state, Queued { body, event })
+                }
+            }
+        };
+        let backlog = self.backlog.fetch_add(added, Ordering::AcqRel) + added;
+        if backlog > self.limits.limit {
+            self.enforce(&mut state, Instant::now());
+        }
+        drop(state);
+        self.reader.wake();
+    }
+
+    fn append(state: &mut State, queued: Queued) -> usize {
+        let added = queued.len();
+        state.queue.push_back(queued);
+        added
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -259,40 +355,10 @@ impl Outbox for OutboxQueue {
     }
 
     fn push(&self, frame: OutFrame) {
-        let mut state = self.state();
-        if state.closed.is_some() {
-            return;
-        }
-        let added = match frame {
-            OutFrame::Whole(bytes) => {
-                state.joinable = None;
-                let added = bytes.len();
-                state.queue.push_back(Queued::Whole(bytes));
-                added
-            }
-            OutFrame::Delta { key, whole, text } => {
-                if self.backlog() > self.limits.join_above && Self::join(&mut state, &key, &whole[text.clone()]) {
-                    text.len()
-                } else {
-                    let position = state.taken + state.queue.len() as u64;
-                    if self.backlog() + whole.len() > self.limits.join_above {
-                        state.joinable.get_or_insert_default().insert(key, position);
-                    }
-                    let added = whole.len();
-                    state.queue.push_back(Queued::Delta {
-                        whole,
-                        text_end: text.end,
-                        more: Vec::new(),
-                    });
-                    added
-                }
-            }
-        };
-        let backlog = self.backlog.fetch_add(added, Ordering::AcqRel) + added;
-        if backlog > self.limits.limit {
-            self.enforce(&mut state, Instant::now());
-        }
-        drop(state);
-        self.reader.wake();
+        self.add(frame, None);
+    }
+
+    fn push_numbered(&self, frame: OutFrame, event: EventRange) {
+        self.add(frame, Some(event));
     }
 }

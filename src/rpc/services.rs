@@ -15,6 +15,7 @@ use crate::rpc::directory::{ClientDirectory, ThreadDirectory};
 use crate::rpc::identity::Identity;
 use crate::rpc::notices::Notices;
 use crate::rpc::pending::PendingServerRequests;
+use crate::rpc::replay::ReplayLimits;
 use crate::settings::Settings;
 use crate::store::{AgentGraphStore, LocalThreadStore};
 
@@ -38,6 +39,8 @@ pub struct Services {
     pub clients: Arc<ClientDirectory>,
     /// Requests to clients that wait for an answer.
     pub pending: Arc<PendingServerRequests>,
+    /// What is kept for clients that come back, and how much of it there is.
+    pub replay: Arc<ReplayLimits>,
     /// Running turns; the shutdown waits for them.
     pub turn_count: Arc<TurnCounter>,
     /// How this server names itself.

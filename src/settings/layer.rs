@@ -32,6 +32,12 @@ pub struct Layer {
     pub outbox_limit_bytes: Option<usize>,
     /// [`Settings::outbox_grace`].
     pub outbox_grace_seconds: Option<u64>,
+    /// [`Settings::replay_window_events`].
+    pub replay_window_events: Option<usize>,
+    /// [`Settings::replay_window_bytes`].
+    pub replay_window_bytes: Option<usize>,
+    /// [`Settings::replay_total_bytes`].
+    pub replay_total_bytes: Option<usize>,
     /// [`Settings::in_flight_limit`].
     pub in_flight_limit: Option<usize>,
     /// [`Settings::idle_unload`].
@@ -47,7 +53,7 @@ pub struct Layer {
 }
 
 /// Every key, for finding its variable.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 18] = [
     "allowed_origins",
     "drain_timeout_seconds",
     "heartbeat_interval_seconds",
@@ -57,6 +63,9 @@ const KEYS: [&str; 15] = [
     "message_limit_bytes",
     "outbox_limit_bytes",
     "outbox_grace_seconds",
+    "replay_window_events",
+    "replay_window_bytes",
+    "replay_total_bytes",
     "in_flight_limit",
     "idle_unload_minutes",
     "durability",
@@ -112,6 +121,9 @@ impl Layer {
             message_limit_bytes: self.message_limit_bytes.or(below.message_limit_bytes),
             outbox_limit_bytes: self.outbox_limit_bytes.or(below.outbox_limit_bytes),
             outbox_grace_seconds: self.outbox_grace_seconds.or(below.outbox_grace_seconds),
+            replay_window_events: self.replay_window_events.or(below.replay_window_events),
+            replay_window_bytes: self.replay_window_bytes.or(below.replay_window_bytes),
+            replay_total_bytes: self.replay_total_bytes.or(below.replay_total_bytes),
             in_flight_limit: self.in_flight_limit.or(below.in_flight_limit),
             idle_unload_minutes: self.idle_unload_minutes.or(below.idle_unload_minutes),
             durability: self.durability.or(below.durability),
@@ -141,6 +153,9 @@ impl Layer {
         set(&mut settings.message_limit, self.message_limit_bytes);
         set(&mut settings.outbox_limit, self.outbox_limit_bytes);
         set(&mut settings.outbox_grace, seconds(self.outbox_grace_seconds));
+        set(&mut settings.replay_window_events, self.replay_window_events);
+        set(&mut settings.replay_window_bytes, self.replay_window_bytes);
+        set(&mut settings.replay_total_bytes, self.replay_total_bytes);
         set(&mut settings.in_flight_limit, self.in_flight_limit);
         set(
             &mut settings.idle_unload,

@@ -39,6 +39,10 @@ pub const TURNS: &str = "greenroom_turns_running";
 pub const PENDING: &str = "greenroom_pending_server_requests";
 /// Bytes waiting for slow clients.
 pub const OUTBOX_BYTES: &str = "greenroom_outbox_bytes";
+/// Bytes of events kept for clients that come back.
+pub const REPLAY_BYTES: &str = "greenroom_replay_window_bytes";
+/// Clients that came back with the last number they saw, by what became of it.
+pub const REPLAYS: &str = "greenroom_replays_total";
 /// Time a database transaction took, commit included.
 pub const DB_COMMIT: &str = "greenroom_db_commit_seconds";
 /// Jobs in one database transaction.
@@ -100,6 +104,8 @@ fn describe() {
     describe_gauge!(TURNS, "Running turns");
     describe_gauge!(PENDING, "Requests to clients that wait for an answer");
     describe_gauge!(OUTBOX_BYTES, "Bytes waiting for clients");
+    describe_gauge!(REPLAY_BYTES, "Bytes of events kept for clients that come back");
+    describe_counter!(REPLAYS, "Reconnects with the last event seen");
     describe_histogram!(DB_COMMIT, "Duration of database transactions");
     describe_histogram!(DB_BATCH, "Jobs per database transaction");
     describe_histogram!(MODEL_LATENCY, "Time to the first event of a model's answer");
@@ -145,6 +151,11 @@ pub fn restarted(actor: &'static str) {
     counter!(RESTARTS, "actor" => actor).increment(1);
 }
 
+/// A client asked for the events it missed.
+pub fn replayed(outcome: &'static str) {
+    counter!(REPLAYS, "outcome" => outcome).increment(1);
+}
+
 /// Sets a gauge that is read off at scrape time.
 pub fn set(name: &'static str, value: usize) {
     gauge!(name).set(value as f64);
@@ -158,6 +169,11 @@ impl Level {
     /// One more.
     pub fn add(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many more.
+    pub fn add_many(&self, count: usize) {
+        self.0.fetch_add(count, Ordering::Relaxed);
     }
 
     /// So many fewer.

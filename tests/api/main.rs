@@ -11,6 +11,7 @@ mod chaos;
 mod durability;
 mod handshake;
 mod operators;
+mod reconnect;
 mod rehearsal;
 mod threads;
 mod tidy;

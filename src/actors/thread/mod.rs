@@ -33,6 +33,7 @@ use crate::protocol::methods::Notification;
 use crate::protocol::*;
 use crate::rpc::context::{ClientDirectory, TurnCounter};
 use crate::rpc::pending::PendingServerRequests;
+use crate::rpc::replay::ReplayLimits;
 use crate::rpc::{ConnectionId, EncodedNotification};
 use crate::store::{LocalThreadStore, Recorder};
 
@@ -67,6 +68,8 @@ pub struct Surroundings {
     pub pending: Arc<PendingServerRequests>,
     /// Running turns, for the drain.
     pub turns: Arc<TurnCounter>,
+    /// What is kept for clients that come back.
+    pub replay: Arc<ReplayLimits>,
     /// How long an idle thread without subscribers stays loaded.
     pub idle_unload: Duration,
 }
@@ -108,6 +111,7 @@ struct Closing {
 
 impl ThreadActor {
     fn new(seed: ThreadSeed, face: Arc<ThreadFace>, surroundings: Arc<Surroundings>, registry: Weak<Loaded>) -> Self {
+        let subscribers = Subscribers::new(seed.subscribers, Arc::clone(face.events()));
         ThreadActor {
             id: seed.id,
             surroundings,
@@ -119,7 +123,7 @@ impl ThreadActor {
             turn_services: seed.services,
             conversation: Some(seed.conversation),
             status: StatusBoard::idle(),
-            subscribers: Subscribers::new(seed.subscribers),
+            subscribers,
             turn: None,
             requests: OpenRequests::default(),
             deferred: Deferred::default(),
@@ -137,21 +141,26 @@ impl ThreadActor {
 
     /// Tells the subscribers.
     fn publish<N: Notification>(&mut self, payload: &N) {
-        if !self.subscribers.is_empty() {
+        if !self.subscribers.is_deaf() {
             self.subscribers.publish(&EncodedNotification::new(payload));
         }
     }
 
     /// Tells everybody about a change of the status, if there was one.
-    fn announce_status(&self, change: Option<ThreadStatus>) {
+    fn announce_status(&mut self, change: Option<ThreadStatus>) {
         if let Some(status) = change {
             self.face.set_status(status.clone());
             let payload = ThreadStatusChangedNotification {
                 status,
                 thread_id: self.id_text(),
             };
-            self.surroundings.clients.broadcast(&EncodedNotification::new(&payload));
+            self.broadcast(&EncodedNotification::new(&payload));
         }
+    }
+
+    /// Tells everybody connected; for those who count events it is one.
+    fn broadcast(&mut self, notification: &EncodedNotification) {
+        self.subscribers.broadcast(notification, &self.surroundings.clients);
     }
 
     fn view(&self) -> ThreadView {
@@ -163,6 +172,7 @@ impl ThreadActor {
             instruction_sources: Arc::clone(&self.instruction_sources),
             active_turn: self.turn.as_ref().map(|turn| turn.id.clone()),
             usage: self.usage.clone(),
+            events: self.face.events().position(),
         }
     }
 
@@ -190,12 +200,19 @@ impl ThreadActor {
         };
         // A requester that is gone needs no answer: failed sends are ignored.
         match command {
-            ThreadCommand::Join { client, go, reply } => {
-                let answer = open.map(|()| self.view());
+            ThreadCommand::Join {
+                client,
+                after,
+                go,
+                reply,
+            } => {
+                let mut answer = open.map(|()| self.view());
                 // One that is gone already would never be told to leave.
-                if answer.is_ok() && self.surroundings.clients.get(client.id()).is_some() {
+                if let Ok(view) = &mut answer
+                    && self.surroundings.clients.get(client.id()).is_some()
+                {
                     let id = client.id();
-                    self.subscribers.join(client);
+                    view.events = self.subscribers.join(client, after.as_ref());
                     self.face.set_listeners(self.subscribers.ids());
                     self.stop_idling(ctx);
                     self.defer(go, Effect::Release(id), ctx);
@@ -208,6 +225,7 @@ impl ThreadActor {
             ThreadCommand::Disconnected(client) => {
                 self.leave(client, ctx);
             }
+            ThreadCommand::Broadcast(notification) => self.broadcast(&notification),
             ThreadCommand::View(reply) => {
                 let _ = reply.send(self.view());
             }
@@ -317,7 +335,7 @@ impl ThreadActor {
             let payload = ThreadClosedNotification {
                 thread_id: self.id_text(),
             };
-            self.surroundings.clients.broadcast(&EncodedNotification::new(&payload));
+            self.broadcast(&EncodedNotification::new(&payload));
         }
         self.subscribers.clear();
         for reply in closing.replies {

@@ -19,6 +19,7 @@ use super::{Mail, Surroundings, ThreadActor};
 use crate::engine::thread_ref::{ThreadCommand, ThreadError, ThreadFace, ThreadMailbox, ThreadRef, ThreadSeed};
 use crate::protocol::ThreadId;
 use crate::rpc::directory::{BoxFuture, ThreadDirectory};
+use crate::rpc::replay::EventLog;
 use crate::rpc::{ConnectionId, RpcError};
 
 /// How many arbiters threads run on at most.
@@ -74,7 +75,7 @@ impl ThreadRegistry {
         };
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         let arbiter = &self.arbiters[turn % self.arbiters.len()];
-        let face = Arc::new(ThreadFace::default());
+        let face = Arc::new(ThreadFace::new(EventLog::new(Arc::clone(&self.surroundings.replay))));
         let registry = Arc::downgrade(&self.loaded);
         let surroundings = Arc::clone(&self.surroundings);
         let shown = Arc::clone(&face);

@@ -80,6 +80,7 @@ impl House {
             pending: pending.clone(),
             turns: Arc::default(),
             idle_unload,
+            replay: Arc::default(),
         };
         House {
             registry: ThreadRegistry::on(vec![Arbiter::current()], surroundings),
@@ -382,6 +383,7 @@ async fn one_who_joins_gets_its_response_then_what_it_missed_then_what_waits() {
     let view = thread
         .ask(|reply| ThreadCommand::Join {
             client,
+            after: None,
             go: wait,
             reply,
         })

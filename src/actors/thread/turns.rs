@@ -267,7 +267,7 @@ impl ThreadActor {
     pub(super) fn turn_event(&mut self, event: TurnEvent, ctx: &mut actix::Context<Self>) {
         match event {
             TurnEvent::Publish(Audience::Subscribers, notification) => self.subscribers.publish(&notification),
-            TurnEvent::Publish(Audience::Everyone, notification) => self.surroundings.clients.broadcast(&notification),
+            TurnEvent::Publish(Audience::Everyone, notification) => self.broadcast(&notification),
             TurnEvent::Ask {
                 method,
                 params,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::protocol::AgentMessageDeltaNotification;
-use crate::rpc::client::EncodedNotification;
+use crate::rpc::client::{EncodedNotification, EventRange};
 
 fn limits(limit: usize) -> Arc<OutboxLimits> {
     Arc::new(OutboxLimits {
@@ -31,6 +31,14 @@ fn whole(text: &str) -> OutFrame {
     OutFrame::Whole(Bytes::from(
         json!({"method": "m", "params": {"text": text}}).to_string(),
     ))
+}
+
+fn event(stream: &str, seq: u64) -> EventRange {
+    EventRange {
+        stream: stream.into(),
+        first: seq,
+        last: seq,
+    }
 }
 
 fn take(outbox: &OutboxQueue) -> Vec<Value> {
@@ -95,6 +103,32 @@ fn no_text_passes_another_message() {
         texts(&frames[1..]),
         [("i", "before"), ("-", "between"), ("i", "afterwards")]
     );
+}
+
+#[test]
+fn numbered_texts_are_joined_only_with_their_neighbours() {
+    let outbox = OutboxQueue::new(limits(1 << 20));
+    outbox.push(whole(&"x".repeat(100)));
+    let pushed = [
+        ("s", "i", "1"),
+        ("s", "i", "2"),
+        ("t", "k", "a"),
+        ("s", "j", "b"),
+        ("s", "i", "3"),
+    ];
+    for (seq, (stream, item, text)) in (1..).zip(pushed) {
+        outbox.push_numbered(delta(item, text), event(stream, seq));
+    }
+    outbox.push_numbered(delta("k", "c"), event("t", 6));
+    let frames = take(&outbox);
+    assert_eq!(texts(&frames[1..]), [("i", "12"), ("k", "ac"), ("j", "b"), ("i", "3")]);
+    let numbers: Vec<&Value> = frames[1..].iter().map(|frame| &frame["greenroom"]).collect();
+    assert_eq!(*numbers[0], json!({"stream": "s", "firstSeq": 1, "seq": 2}));
+    assert_eq!(*numbers[1], json!({"stream": "t", "firstSeq": 3, "seq": 6}));
+    assert_eq!(*numbers[2], json!({"stream": "s", "seq": 4}));
+    assert_eq!(*numbers[3], json!({"stream": "s", "seq": 5}));
+    assert!(frames[0].get("greenroom").is_none());
+    assert_eq!(outbox.backlog(), 0);
 }
 
 #[test]
@@ -240,5 +274,38 @@ proptest! {
         };
         prop_assert_eq!(settled(&sent), settled(&got));
         prop_assert_eq!(outbox.backlog(), 0);
+    }
+
+    /// Wherever a client stops reading: what it has are the events up to the number it saw last, and no others.
+    #[test]
+    fn numbers_tell_how_far_a_client_came(
+        steps in proptest::collection::vec((0..4u8, "[a-z]{1,6}", any::<bool>()), 1..80),
+        join_above in prop_oneof![Just(0usize), 0..2000usize],
+        stop in 0..80usize,
+    ) {
+        let outbox = OutboxQueue::new(Arc::new(OutboxLimits { join_above, ..*limits(1 << 24) }));
+        let mut seen = Vec::new();
+        for (seq, (key, text, pause)) in (1..).zip(&steps) {
+            let frame = match key {
+                3 => whole(text),
+                key => delta(&key.to_string(), text),
+            };
+            outbox.push_numbered(frame, event("s", seq));
+            if *pause {
+                seen.extend(take(&outbox));
+            }
+        }
+        seen.extend(take(&outbox));
+        seen.truncate(stop);
+        let last = seen.last().map_or(0, |frame| frame["greenroom"]["seq"].as_u64().unwrap_or(0));
+        let mut expected = 1;
+        for frame in &seen {
+            let seq = frame["greenroom"]["seq"].as_u64().unwrap_or(0);
+            prop_assert_eq!(frame["greenroom"]["firstSeq"].as_u64().unwrap_or(seq), expected);
+            expected = seq + 1;
+        }
+        let got: String = texts(&seen).iter().map(|(_, text)| *text).collect();
+        let sent: String = steps.iter().take(last as usize).map(|(_, text, _)| text.as_str()).collect();
+        prop_assert_eq!(got, sent);
     }
 }

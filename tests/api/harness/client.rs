@@ -285,6 +285,23 @@ impl Client {
         self.inbox.messages.lock().expect("inbox").clone()
     }
 
+    /// Waits until what was received satisfies `enough`, and returns it.
+    pub async fn until(&self, what: &str, enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        within(what, async {
+            loop {
+                let arrived = self.inbox.arrived.notified();
+                tokio::pin!(arrived);
+                arrived.as_mut().enable();
+                let log = self.log();
+                if enough(&log) {
+                    return log;
+                }
+                arrived.await;
+            }
+        })
+        .await
+    }
+
     /// The methods of all notifications and requests received so far, in order.
     pub fn methods(&self) -> Vec<String> {
         self.log()
