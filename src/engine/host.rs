@@ -48,8 +48,13 @@ pub enum TurnEvent {
     Usage(Box<crate::protocol::ThreadTokenUsage>),
     /// The turn is over. Nothing follows.
     Finished(TurnEnd),
-    /// The task of this turn broke (it panicked), and its conversation with it. Sent by who runs it.
-    Broken(Arc<str>),
+    /// The task of this turn broke (it panicked, or could not begin), and its conversation with it. Sent by who runs it.
+    Broken {
+        /// The turn.
+        turn: Arc<str>,
+        /// What clients are told; `None` when it is an internal matter.
+        reason: Option<String>,
+    },
 }
 
 /// How a turn ended, told by the task; the thread sets its status and publishes `turn/completed`.

@@ -203,8 +203,8 @@ pub struct ThreadSeed {
     pub instruction_sources: Arc<[AbsolutePathBuf]>,
     /// What its turns share.
     pub services: Arc<ThreadServices>,
-    /// The talk with the model so far.
-    pub conversation: Conversation,
+    /// The talk with the model so far; `None` when its rollout tells it, to whoever needs it first.
+    pub conversation: Option<Conversation>,
     /// What was used so far.
     pub usage: Option<LastUsage>,
     /// Who is subscribed from the beginning.

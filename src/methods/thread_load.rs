@@ -22,7 +22,8 @@ use crate::protocol::*;
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
 use crate::store::{
-    BaseInstructions, NewThread, Recorder, RolloutItem, SessionMeta, StoreError, ThreadHistory, ThreadStore,
+    BaseInstructions, NewThread, Recorder, RolloutItem, SessionMeta, StoreError, StoredConversation, ThreadHead,
+    ThreadStore,
 };
 
 /// What is special about a new thread.
@@ -88,21 +89,22 @@ pub(crate) async fn new_thread(
         instructions,
         dynamic_tools: origin.dynamic_tools,
         raw_events: origin.raw_events,
-        conversation,
+        conversation: Some(conversation),
         usage: None,
     };
     loading.finish(cx).await?;
     Ok(thread)
 }
 
-/// Loads a stored thread.
+/// Loads a stored thread. Its conversation with the model is read when its first turn begins: many threads are taken up
+/// only to be looked at.
 pub(crate) async fn stored_thread(
     cx: &RequestContext,
     prepared: Prepared,
     recorder: Recorder,
-    history: ThreadHistory,
+    head: &ThreadHead,
 ) -> Result<(), RpcError> {
-    let recorded = history.base_instructions().map(|recorded| recorded.text.clone());
+    let recorded = head.base_instructions().map(|recorded| recorded.text.clone());
     let instructions = prepared
         .config
         .base_instructions
@@ -112,38 +114,39 @@ pub(crate) async fn stored_thread(
             let model = model_info(&prepared.settings, &prepared.config);
             base_instructions(&model, prepared.settings.personality)
         });
-    let dynamic_tools = history.meta.as_ref().and_then(|meta| meta.dynamic_tools.clone());
+    let dynamic_tools = head.meta.as_ref().and_then(|meta| meta.dynamic_tools.clone());
     let loading = Loading {
-        id: history.thread.id,
+        id: head.thread.id,
         prepared,
         recorder,
         instructions,
         dynamic_tools: dynamic_tools.unwrap_or_default(),
         raw_events: false,
-        usage: last_usage(&history),
-        conversation: conversation(history),
+        usage: last_usage(head),
+        conversation: None,
     };
     loading.finish(cx).await
 }
 
 /// What a stored thread used so far.
-pub(crate) fn last_usage(history: &ThreadHistory) -> Option<LastUsage> {
-    history.usage.as_ref().map(|(turn_id, usage)| LastUsage {
+pub(crate) fn last_usage(head: &ThreadHead) -> Option<LastUsage> {
+    head.usage.as_ref().map(|(turn_id, usage)| LastUsage {
         turn_id: turn_id.as_str().into(),
         usage: Box::new(usage.clone()),
     })
 }
 
 /// The talk with the model as a rollout tells it.
-pub(crate) fn conversation(history: ThreadHistory) -> Conversation {
+pub(crate) fn conversation(stored: StoredConversation) -> Conversation {
+    let StoredConversation { head, items } = stored;
     // A turn whose settings cannot be read back makes the next one tell the model everything again.
-    let told = history
+    let told = head
         .last_context
         .and_then(|line| serde_json::to_value(line).ok())
         .and_then(|line| serde_json::from_value::<TurnContext>(line).ok());
     Conversation {
-        history: History::from_items(history.conversation),
-        usage: history.usage.map(|(_, usage)| usage),
+        history: History::from_items(items),
+        usage: head.usage.map(|(_, usage)| usage),
         told,
         ..Conversation::default()
     }
@@ -156,7 +159,8 @@ struct Loading {
     instructions: String,
     dynamic_tools: Vec<DynamicToolSpec>,
     raw_events: bool,
-    conversation: Conversation,
+    /// `None`: the first turn reads it.
+    conversation: Option<Conversation>,
     usage: Option<LastUsage>,
 }
 
@@ -221,7 +225,7 @@ impl Loading {
 /// The answer for a failed change of stored threads.
 pub(crate) fn store_error(error: StoreError) -> RpcError {
     match error {
-        StoreError::NotFound(_) | StoreError::Invalid(_) | StoreError::Conflict(_) => {
+        StoreError::NotFound(_) | StoreError::Invalid(_) | StoreError::Conflict(_) | StoreError::Missing(_) => {
             RpcError::invalid_request(error.to_string())
         }
         StoreError::Unsupported(_) | StoreError::Write { .. } | StoreError::Internal(_) => {

@@ -39,7 +39,7 @@ pub async fn read(cx: RequestContext, params: ThreadReadParams) -> Result<Thread
             .history(id, view.active_turn.as_deref())
             .await
             .map_err(read_error)?;
-        let thread = history.thread.to_thread(view.status, history.turns);
+        let thread = history.head.thread.to_thread(view.status, history.turns);
         return Ok(ThreadReadResponse { thread });
     }
     let missing = |error| match error {
@@ -48,7 +48,7 @@ pub async fn read(cx: RequestContext, params: ThreadReadParams) -> Result<Thread
     };
     let thread = if params.include_turns {
         let history = store.history(id, None).await.map_err(missing)?;
-        history.thread.to_thread(ThreadStatus::NotLoaded, history.turns)
+        history.head.thread.to_thread(ThreadStatus::NotLoaded, history.turns)
     } else {
         let stored = store.read(id, Scope::All).await.map_err(missing)?;
         stored.to_thread(ThreadStatus::NotLoaded, Vec::new())

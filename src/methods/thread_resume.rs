@@ -34,7 +34,7 @@ pub async fn resume(cx: RequestContext, mut params: ThreadResumeParams) -> Resul
     if let Some(path) = params.path.take() {
         let path = canonical(cx.services.config.server_cwd(), &path).await?;
         // Read without a recorder first: a loaded thread has one already.
-        let stored = cx.services.store.history_path(&path).await.map_err(read_error)?.thread;
+        let stored = cx.services.store.read_path(&path).await.map_err(read_error)?;
         if let Some(thread) = cx.services.threads.get(&stored.id) {
             return join(&cx, &params, &thread, Some(&path)).await;
         }
@@ -150,8 +150,8 @@ async fn join(
     } else {
         let live = view.active_turn.as_deref();
         let history = store.history(id, live).await.map_err(|error| missing(error, id))?;
-        tell_usage(cx, id, view.usage.or_else(|| thread_load::last_usage(&history)));
-        history.thread.to_thread(view.status, history.turns)
+        tell_usage(cx, id, view.usage.or_else(|| thread_load::last_usage(&history.head)));
+        history.head.thread.to_thread(view.status, history.turns)
     };
     cx.after(move || {
         let _ = go.send(());
@@ -178,7 +178,7 @@ async fn load(
     let asked = params.greenroom.clone();
     let mut wishes = wishes(params);
     wishes.check()?;
-    let stored = &resumed.history.thread;
+    let stored = &resumed.head.thread;
     wishes.overrides.cwd.get_or_insert_with(|| stored.cwd.clone());
     if wishes.overrides.model_provider.is_none() && !stored.model_provider.is_empty() {
         wishes.overrides.model_provider = Some(stored.model_provider.clone());
@@ -195,10 +195,12 @@ async fn load(
     let id = stored.id;
     let mut shown = stored.to_thread(ThreadStatus::Idle, Vec::new());
     let recorded_model = stored.model.clone();
-    let mut history = resumed.history;
-    let turns = std::mem::take(&mut history.turns);
-    let usage = thread_load::last_usage(&history);
-    thread_load::stored_thread(cx, prepared, resumed.recorder, history).await?;
+    if !exclude_turns {
+        let history = cx.services.store.history(id, None).await;
+        shown.turns = history.map_err(|error| missing(error, id))?.turns;
+    }
+    let usage = thread_load::last_usage(&resumed.head);
+    thread_load::stored_thread(cx, prepared, resumed.recorder, &resumed.head).await?;
     if let Some(recorded) = recorded_model.filter(|model| **model != *settings.model) {
         cx.client.notify_one(&WarningNotification {
             message: other_model(&recorded, &settings.model),
@@ -207,7 +209,6 @@ async fn load(
     }
     broadcast_idle(cx, id.to_string());
     if !exclude_turns {
-        shown.turns = turns;
         tell_usage(cx, id, usage);
     }
     let events = thread_events::fresh_stream(cx, &shown.id, asked.as_ref());

@@ -126,7 +126,7 @@ macro_rules! client_methods {
             ThreadLoadedList: "thread/loaded/list" (ThreadLoadedListParams) -> ThreadLoadedListResponse, Stable, None, thread_list::loaded_list;
             ThreadRead: "thread/read" (ThreadReadParams) -> ThreadReadResponse, Stable, Thread, thread_read::read;
             ThreadTurnsList: "thread/turns/list" (ThreadTurnsListParams) -> ThreadTurnsListResponse, Experimental, None, thread_turns::list;
-            ThreadTurnsItemsList: "thread/turns/items/list" (ThreadTurnsItemsListParams) -> ThreadTurnsItemsListResponse, Experimental, None, unbuilt;
+            ThreadTurnsItemsList: "thread/turns/items/list" (ThreadTurnsItemsListParams) -> ThreadTurnsItemsListResponse, Experimental, None, thread_turns::list_items;
             ThreadInjectItems: "thread/inject_items" (ThreadInjectItemsParams) -> ThreadInjectItemsResponse, Stable, Thread, thread_unbuilt::inject_items;
             SkillsList: "skills/list" (SkillsListParams) -> SkillsListResponse, Stable, SharedRead(Global::Config), unbuilt;
             HooksList: "hooks/list" (HooksListParams) -> HooksListResponse, Stable, Exclusive(Global::Config), unbuilt;

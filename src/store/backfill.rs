@@ -8,11 +8,15 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use futures_util::{StreamExt, stream};
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::store::StoreError;
 use crate::store::core::StoreCore;
+use crate::store::counters;
 use crate::store::index::{IndexJob, IndexReader};
 use crate::store::recorder::blocking;
 use crate::store::rollout::path as rollout_path;
@@ -20,7 +24,20 @@ use crate::store::scan;
 
 const LOCK: &str = "greenroom.backfill.lock";
 /// How many files are read between two writes.
-const BATCH: usize = 64;
+const BATCH: usize = 128;
+/// How many batches are read at once.
+const READ_AHEAD: usize = 2;
+/// How often it is tried to begin a turn.
+const TURN_POLL: Duration = Duration::from_millis(100);
+/// How long a turn of another process is nothing to speak of.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Files that were read.
+#[derive(Debug)]
+struct Batch {
+    jobs: Vec<IndexJob>,
+    failed: usize,
+}
 
 /// What differs between the files and the index.
 #[derive(Debug, Default)]
@@ -32,33 +49,86 @@ struct Plan {
 impl StoreCore {
     /// Reads what the index does not know and writes it; then, if all went well, reads from the index.
     pub(crate) async fn backfill(self: &Arc<Self>, reader: Arc<IndexReader>) -> Result<(), StoreError> {
-        let home = self.home.clone();
-        let _turn = blocking(move || take_turn(&home).map_err(|error| StoreError::Internal(error.to_string()))).await?;
+        let began = Instant::now();
+        let _turn = self.take_turn().await?;
+        counters::initialised("backfill_gate", "none", began.elapsed());
         self.catch_up(Arc::clone(&reader)).await?;
-        self.folders().looked_at_all = Some(std::time::Instant::now());
+        self.folders().looked_at_all = Some(Instant::now());
         self.index.set_reader(Some(reader));
         Ok(())
     }
 
-    /// One pass over all files.
+    /// Waits until no other process of this home is at it. The kernel ends the turn of one that died, so that no time
+    /// has to pass before another may go on. Nobody waits for this: reads come from the files meanwhile.
+    async fn take_turn(&self) -> Result<Flock<File>, StoreError> {
+        let began = Instant::now();
+        let mut told = false;
+        loop {
+            let home = self.home.clone();
+            let taken =
+                blocking(move || try_turn(&home).map_err(|error| StoreError::Internal(error.to_string()))).await?;
+            if let Some(turn) = taken {
+                return Ok(turn);
+            }
+            if !told && began.elapsed() > PATIENCE {
+                told = true;
+                counters::initialised("backfill_gate", "busy", began.elapsed());
+                self.warnings.add(
+                    "Another process is filling the thread index; threads are read from their files, which is slower."
+                        .to_owned(),
+                    Some(format!(
+                        "It has been at it for more than {} seconds.",
+                        PATIENCE.as_secs()
+                    )),
+                );
+            }
+            tokio::time::sleep(TURN_POLL).await;
+        }
+    }
+
+    /// One pass over all files. What was read before an interruption is not read again.
     pub(crate) async fn catch_up(self: &Arc<Self>, reader: Arc<IndexReader>) -> Result<(), StoreError> {
+        let began = Instant::now();
         let core = Arc::clone(self);
         let plan = blocking(move || core.plan(&reader)).await?;
         let count = plan.stale.len();
         if !plan.gone.is_empty() {
             self.apply(plan.gone).await?;
         }
-        for batch in plan.stale.chunks(BATCH) {
-            self.index_files(batch.to_vec()).await?;
+        // While one batch is written the next ones are read.
+        let batches: Vec<_> = plan.stale.chunks(BATCH).map(<[_]>::to_vec).collect();
+        let mut read = stream::iter(batches)
+            .map(|batch| {
+                let core = Arc::clone(self);
+                blocking(move || Ok(core.read_for_index(&batch)))
+            })
+            .buffered(READ_AHEAD);
+        let mut failed = 0;
+        while let Some(batch) = read.next().await {
+            let batch = batch?;
+            failed += batch.failed;
+            counters::backfilled(batch.jobs.len(), batch.failed);
+            if !batch.jobs.is_empty() {
+                self.apply(batch.jobs).await?;
+            }
         }
-        tracing::debug!(files = count, "index caught up");
+        if count > 0 {
+            let status = if failed == 0 { "success" } else { "partial_failure" };
+            counters::backfill_ended(status, began.elapsed());
+            tracing::info!(
+                files = count,
+                failed,
+                elapsed_ms = began.elapsed().as_millis(),
+                "index caught up"
+            );
+        }
         Ok(())
     }
 
     /// Reads files and writes what they say into the index.
     pub(crate) async fn index_files(self: &Arc<Self>, files: Vec<(PathBuf, bool)>) -> Result<(), StoreError> {
         let core = Arc::clone(self);
-        let jobs = blocking(move || Ok(core.read_for_index(&files))).await?;
+        let jobs = blocking(move || Ok(core.read_for_index(&files))).await?.jobs;
         if jobs.is_empty() {
             Ok(())
         } else {
@@ -74,8 +144,9 @@ impl StoreCore {
         writer.apply(jobs).await
     }
 
-    fn read_for_index(&self, files: &[(PathBuf, bool)]) -> Vec<IndexJob> {
+    fn read_for_index(&self, files: &[(PathBuf, bool)]) -> Batch {
         let mut jobs = Vec::with_capacity(files.len());
+        let mut failed = 0;
         for (path, archived) in files {
             match scan::whole(path, *archived) {
                 Ok(Some(scanned)) => {
@@ -84,10 +155,13 @@ impl StoreCore {
                 }
                 // Empty files are looked at again when they change.
                 Ok(None) => {}
-                Err(error) => tracing::warn!(%error, "rollout could not be read for the index"),
+                Err(error) => {
+                    failed += 1;
+                    tracing::warn!(%error, "rollout could not be read for the index");
+                }
             }
         }
-        jobs
+        Batch { jobs, failed }
     }
 
     fn plan(&self, reader: &IndexReader) -> Result<Plan, StoreError> {
@@ -139,12 +213,16 @@ impl StoreCore {
     }
 }
 
-/// Waits until no other process of this home is at it. The kernel ends the turn of one that died.
-fn take_turn(home: &Path) -> io::Result<Flock<File>> {
+/// Begins a turn, unless another process has one.
+fn try_turn(home: &Path) -> io::Result<Option<Flock<File>>> {
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
         .open(home.join(LOCK))?;
-    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| io::Error::from(errno))
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(turn) => Ok(Some(turn)),
+        Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+        Err((_, errno)) => Err(errno.into()),
+    }
 }

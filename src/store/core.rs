@@ -4,24 +4,28 @@
 //! from exactly this file, and its id with it. Anything else is read from the file.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 
 use crate::protocol::ThreadId;
 use crate::settings::Durability;
+use crate::store::counters::{self, Caller, Reason};
 use crate::store::durability::Syncer;
 use crate::store::index::folders::Folders;
 use crate::store::index::state::IndexState;
 use crate::store::live::{LiveThread, LiveThreads};
 use crate::store::names::Names;
+use crate::store::rollout::path as rollout_path;
 use crate::store::scribe::Scribe;
-use crate::store::thread::StoredThread;
-use crate::store::turns::{self, LoadedRollout};
+use crate::store::thread::{StoredThread, ThreadHistory};
+use crate::store::turns::history;
 use crate::store::warnings::Warnings;
 use crate::store::{Scope, StoreError, scan};
 
 /// The shared part of a store.
 #[derive(Debug)]
 pub(crate) struct StoreCore {
+    /// Itself, for work that outlives the call that found it necessary.
+    itself: Weak<StoreCore>,
     pub(crate) home: PathBuf,
     pub(crate) durability: Durability,
     pub(crate) live: LiveThreads,
@@ -33,8 +37,9 @@ pub(crate) struct StoreCore {
 }
 
 impl StoreCore {
-    pub(crate) fn new(home: PathBuf, durability: Durability) -> Self {
-        StoreCore {
+    pub(crate) fn new(home: PathBuf, durability: Durability) -> Arc<Self> {
+        Arc::new_cyclic(|itself| StoreCore {
+            itself: Weak::clone(itself),
             names: Names::new(&home),
             home,
             durability,
@@ -43,7 +48,7 @@ impl StoreCore {
             syncer: Arc::default(),
             index: IndexState::default(),
             warnings: Warnings::default(),
-        }
+        })
     }
 
     pub(crate) fn folders(&self) -> MutexGuard<'_, Folders> {
@@ -76,16 +81,31 @@ impl StoreCore {
         self.is_current(&thread).then_some(thread)
     }
 
-    /// Whether a row still agrees with its file.
+    /// Whether a row still agrees with its file. A file whose name does not tell the thread is asked itself, once.
     pub(crate) fn is_current(&self, thread: &StoredThread) -> bool {
-        thread
-            .path
-            .as_deref()
-            .and_then(scan::stamp)
-            .is_some_and(|stamp| stamp.size == thread.file_size && stamp.mtime_ns == thread.file_mtime_ns)
+        let Some(path) = thread.path.as_deref() else {
+            return false;
+        };
+        let same = scan::stamp(path)
+            .is_some_and(|stamp| stamp.size == thread.file_size && stamp.mtime_ns == thread.file_mtime_ns);
+        same && (rollout_path::names(path, thread.id) || self.holds(path, thread.id))
     }
 
-    /// The file of a thread and whether it is archived. Blocks.
+    /// Whether the file's own first line names the thread.
+    fn holds(&self, path: &Path, id: ThreadId) -> bool {
+        scan::head(path, false)
+            .ok()
+            .flatten()
+            .is_some_and(|thread| thread.id == id)
+    }
+
+    /// A read did without the index, although it would have been of use.
+    pub(crate) fn fell_back(&self, caller: Caller) {
+        counters::fell_back(caller, self.index.absence().unwrap_or(Reason::DbError));
+    }
+
+    /// The file of a thread and whether it is archived: from the thread being recorded, from its row, else from the
+    /// names of files. A row that led nowhere, or to another thread, is mended. Blocks.
     pub(crate) fn find_path(&self, id: ThreadId, scope: Scope) -> Option<(PathBuf, bool)> {
         if let Some(live) = self.live.get(id)
             && live.on_disk()
@@ -98,22 +118,49 @@ impl StoreCore {
                 return Some((path, thread.archived));
             }
         }
-        if let Some(thread) = self.indexed(id)
-            && scope.includes(thread.archived)
-        {
-            return thread.path.map(|path| (path, thread.archived));
-        }
-        let by_name = [false, true]
+        let reason = match self.index.reader().map(|reader| reader.thread(id)) {
+            None => self.index.absence().unwrap_or(Reason::DbUnavailable),
+            Some(Err(_)) => Reason::DbError,
+            Some(Ok(None)) => Reason::MissingRow,
+            Some(Ok(Some(row))) => {
+                if let Some(path) = row.path.filter(|path| path.is_file()) {
+                    if rollout_path::names(&path, id) || self.holds(&path, id) {
+                        let archived = rollout_path::is_archived(&self.home, &path);
+                        return scope.includes(archived).then_some((path, archived));
+                    }
+                    tracing::error!(thread.id = %id, path = %path.display(), "index.mismatch: the row points at another thread");
+                    Reason::Mismatch
+                } else {
+                    Reason::StalePath
+                }
+            }
+        };
+        let found = [false, true]
             .into_iter()
             .filter(|archived| scope.includes(*archived))
             .find_map(|archived| scan::find_by_name(&self.home, id, archived).map(|path| (path, archived)));
-        // A file renamed by hand is found through its row even if lines were added since, once its meta agrees.
-        by_name.or_else(|| {
-            let thread = self.index.reader()?.thread(id).ok().flatten()?;
-            let path = thread.path?;
-            let same = scan::head(&path, thread.archived).ok().flatten()?.id == id;
-            (same && scope.includes(thread.archived)).then_some((path, thread.archived))
-        })
+        if found.is_some() {
+            counters::fell_back(Caller::FindThreadPath, reason);
+            self.mend(&found);
+        }
+        found
+    }
+
+    /// Has the index read a file that it lost sight of.
+    fn mend(&self, found: &Option<(PathBuf, bool)>) {
+        let (Some(core), Some(file)) = (self.itself.upgrade(), found.clone()) else {
+            return;
+        };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        if self.index.reader().is_some() {
+            runtime.spawn(async move {
+                if let Err(error) = core.index_files(vec![file]).await {
+                    tracing::debug!(%error, "a row of the index is mended later");
+                }
+            });
+        }
     }
 
     /// What is known of a thread without its turns. Blocks.
@@ -133,24 +180,17 @@ impl StoreCore {
         Ok(self.named(scanned.thread))
     }
 
-    /// A thread with its turns and conversation. Blocks.
-    pub(crate) fn load(&self, id: ThreadId, live_turn: Option<&str>) -> Result<LoadedRollout, StoreError> {
-        let (path, archived) = self
-            .find_path(id, Scope::All)
-            .ok_or_else(|| StoreError::NotFound(id.to_string()))?;
-        self.load_path(&path, archived, live_turn)
-    }
-
-    /// The same of a file. Blocks.
-    pub(crate) fn load_path(
-        &self,
-        path: &Path,
-        archived: bool,
-        live_turn: Option<&str>,
-    ) -> Result<LoadedRollout, StoreError> {
-        let mut loaded = turns::load(path, archived, live_turn)?;
-        loaded.history.thread.name = self.names.get(loaded.history.thread.id);
-        Ok(loaded)
+    /// A thread with its turns. Blocks.
+    pub(crate) fn history(&self, id: ThreadId, live_turn: Option<&str>) -> Result<ThreadHistory, StoreError> {
+        let head = self.head(id)?;
+        let turns = match &head.thread.path {
+            Some(path) => history::turns(path, live_turn)?,
+            None => Vec::new(),
+        };
+        Ok(ThreadHistory {
+            head: head.shown()?,
+            turns,
+        })
     }
 }
 

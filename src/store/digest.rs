@@ -88,6 +88,11 @@ impl Digest {
         self.identified || (self.any_damage && self.any_line && self.named.is_some())
     }
 
+    /// Takes note of a line that tells nothing of the thread itself.
+    pub fn pass(&mut self) {
+        self.any_line = true;
+    }
+
     /// Takes note of a damaged line.
     pub fn damage(&mut self) {
         self.any_damage = true;
@@ -126,7 +131,7 @@ impl Digest {
             }
             _ => {}
         }
-        self.any_line = true;
+        self.pass();
     }
 
     fn observe_meta(&mut self, meta: &SessionMeta) {

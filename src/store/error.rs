@@ -20,6 +20,9 @@ pub enum StoreError {
     /// This store cannot do that.
     #[error("thread-store unsupported operation: {0}")]
     Unsupported(&'static str),
+    /// A page was asked for that begins, or lies, where nothing is.
+    #[error("invalid thread-store request: {0}")]
+    Missing(Missing),
     /// A rollout could not be written; nothing of the failed batch counts as recorded.
     #[error("thread-store internal error: failed to write {path}: {message}")]
     Write {
@@ -33,6 +36,17 @@ pub enum StoreError {
     /// The rest: I/O and index failures.
     #[error("thread-store internal error: {0}")]
     Internal(String),
+}
+
+/// What a page was asked for that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Missing {
+    /// The turn whose items are wanted.
+    #[error("the thread has no such turn")]
+    Turn,
+    /// The turn or item that the page begins at.
+    #[error("the place that the page begins at is gone")]
+    Anchor,
 }
 
 impl StoreError {

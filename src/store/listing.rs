@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::protocol::{SortDirection, ThreadSortKey};
 use crate::store::StoreError;
 use crate::store::core::StoreCore;
+use crate::store::counters::Caller;
 use crate::store::index::{IndexJob, IndexReader};
 use crate::store::list::{Cursor, ListQuery, ThreadPage};
 use crate::store::recorder::blocking;
@@ -46,6 +47,7 @@ impl StoreCore {
                 Err(error) => tracing::warn!(%error, "list falls back to the files"),
             }
         }
+        self.fell_back(Caller::ListThreads);
         if query.index_only {
             return Ok(ThreadPage::default());
         }
@@ -117,9 +119,18 @@ impl StoreCore {
         // First what is ahead, then the rows: a thread that is indexed in between is in both, and the former wins.
         let ahead: Vec<_> = self.live.ahead().into_iter().map(|thread| self.named(thread)).collect();
         let over: HashSet<_> = ahead.iter().map(|thread| thread.id).collect();
-        let mut threads = reader
-            .list(query, cursor.as_ref(), query.page_size() + 1 + over.len(), &named)
-            .map_err(|error| StoreError::Internal(error.to_string()))?;
+        let limit = query.page_size() + 1 + over.len();
+        let found = match &query.search_term {
+            Some(term) => reader.search(term, &named),
+            None => Ok(None),
+        };
+        let threads = match found {
+            // Few enough to look at each.
+            Ok(Some(found)) => Ok(self.hits(found, query, cursor.as_ref(), limit)),
+            Ok(None) => reader.list(query, cursor.as_ref(), limit, &named),
+            Err(error) => Err(error),
+        };
+        let mut threads = threads.map_err(|error| StoreError::Internal(error.to_string()))?;
         threads.retain(|thread| !over.contains(&thread.id));
         threads.extend(
             ahead
@@ -157,6 +168,24 @@ impl StoreCore {
             }
         });
         Ok(Draft { page, stale, gone })
+    }
+
+    /// The threads among `found` that the list shows from the cursor on, at most `limit`.
+    fn hits(
+        &self,
+        found: Vec<StoredThread>,
+        query: &ListQuery,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Vec<StoredThread> {
+        let mut threads: Vec<_> = found
+            .into_iter()
+            .map(|thread| self.named(thread))
+            .filter(|thread| query.matches(thread) && cursor.is_none_or(|cursor| query.is_after(thread, cursor)))
+            .collect();
+        threads.sort_by(|a, b| query.order(a, b));
+        threads.truncate(limit);
+        threads
     }
 
     /// A page read from the files alone.

@@ -15,11 +15,14 @@ use crate::store::rollout::RolloutItem;
 use crate::store::rollout::writer::FileStamp;
 use crate::store::thread::StoredThread;
 use crate::store::turns::outline::{Outline, OutlineChange};
+use crate::store::turns::{Landmarks, Span};
 
 #[derive(Debug)]
 struct State {
     digest: Digest,
-    outline: Outline,
+    /// `None` while nothing was recorded on top of what is stored.
+    outline: Option<Outline>,
+    landmarks: Landmarks,
     /// Whether a line has been written.
     on_disk: bool,
     /// Counts changes.
@@ -45,16 +48,29 @@ pub struct LiveChange {
     pub thread: StoredThread,
     /// The turns and items that changed since the last snapshot.
     pub outline: OutlineChange,
+    /// Where the thread is to be taken up.
+    pub landmarks: Landmarks,
     /// The change this snapshot includes.
     pub version: u64,
 }
 
 impl LiveThread {
-    pub(crate) fn new(digest: Digest, outline: Outline, on_disk: bool) -> Self {
+    /// A thread that begins with its recorder.
+    pub(crate) fn new(digest: Digest) -> Self {
+        Self::build(digest, Some(Outline::default()), Landmarks::default(), false)
+    }
+
+    /// A thread that goes on. Without its outline, that is asked for before the first line.
+    pub(crate) fn resumed(digest: Digest, outline: Option<Outline>, landmarks: Landmarks) -> Self {
+        Self::build(digest, outline, landmarks, true)
+    }
+
+    fn build(digest: Digest, outline: Option<Outline>, landmarks: Landmarks, on_disk: bool) -> Self {
         LiveThread {
             state: Mutex::new(State {
                 digest,
                 outline,
+                landmarks,
                 on_disk,
                 version: 0,
                 indexed: 0,
@@ -83,13 +99,41 @@ impl LiveThread {
         self.state().on_disk
     }
 
+    /// Whether the outline has to be given before lines are recorded.
+    pub(crate) fn lacks_outline(&self) -> bool {
+        self.state().outline.is_none()
+    }
+
+    /// Gives the outline of what is stored.
+    pub(crate) fn set_outline(&self, outline: Outline) {
+        self.state().outline.get_or_insert(outline);
+    }
+
+    /// Where the thread is to be taken up.
+    pub(crate) fn landmarks(&self) -> Landmarks {
+        self.state().landmarks.clone()
+    }
+
     /// Folds in recorded lines, each with its place in the file.
     pub(crate) fn recorded(&self, lines: &[(RolloutItem, u64, u64)], stamp: Option<FileStamp>) {
         let mut state = self.state();
+        let State {
+            digest,
+            outline,
+            landmarks,
+            ..
+        } = &mut *state;
+        let outline = outline.get_or_insert_default();
         for (item, offset, len) in lines {
-            state.digest.observe(item);
-            state.outline.observe(item, *offset, *len);
+            let line = Span {
+                offset: *offset,
+                len: *len,
+            };
+            digest.observe(item);
+            outline.observe(item, line.offset, line.len);
+            landmarks.observe(item, line, digest.thread().id, outline.last_turn_id());
         }
+        landmarks.tail = outline.tail();
         if let Some(stamp) = stamp {
             state.digest.stamp(stamp);
             state.on_disk = true;
@@ -115,7 +159,8 @@ impl LiveThread {
         let lost = std::mem::take(&mut state.lost);
         let change = LiveChange {
             thread: state.digest.thread().clone(),
-            outline: state.outline.take_change(),
+            outline: state.outline.as_mut().map(Outline::take_change).unwrap_or_default(),
+            landmarks: state.landmarks.clone(),
             version: state.version,
         };
         Some((change, lost))

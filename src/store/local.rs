@@ -9,14 +9,15 @@ use std::sync::Arc;
 use crate::protocol::ThreadId;
 use crate::settings::Durability;
 use crate::store::core::StoreCore;
+use crate::store::head::Head;
 use crate::store::index::{IndexReader, IndexWriter, PendingChange, connection};
 use crate::store::list::{ListQuery, ThreadPage};
 use crate::store::recorder::{Recorder, blocking};
 use crate::store::rollout::path as rollout_path;
-use crate::store::thread::{StoredThread, ThreadHistory};
-use crate::store::turns::LoadedRollout;
+use crate::store::thread::{StoredConversation, StoredThread, ThreadHistory};
 use crate::store::{
-    LocalAgentGraph, NewThread, ResumedThread, Scope, StoreError, StoreFuture, StoreWarning, ThreadStore, scan,
+    ItemPage, ItemQuery, LocalAgentGraph, NewThread, ResumedThread, Scope, StoreError, StoreFuture, StoreWarning,
+    ThreadStore, TurnPage, TurnQuery,
 };
 
 /// The threads below a home folder.
@@ -30,7 +31,7 @@ impl LocalThreadStore {
     /// before the first client; opens nothing.
     pub fn open(home: PathBuf, durability: Durability) -> Self {
         let store = LocalThreadStore {
-            core: Arc::new(StoreCore::new(home, durability)),
+            core: StoreCore::new(home, durability),
         };
         if let Some(aside) = connection::check_header(store.home()) {
             store.index_replaced(&aside);
@@ -140,18 +141,17 @@ impl LocalThreadStore {
 
     async fn resume_with(
         &self,
-        load: impl FnOnce(&StoreCore) -> Result<LoadedRollout, StoreError> + Send + 'static,
+        find: impl FnOnce(&StoreCore) -> Result<Head, StoreError> + Send + 'static,
     ) -> Result<ResumedThread, StoreError> {
-        let (loaded, indexed) = self
+        let (head, shown) = self
             .with(|core| {
-                let loaded = load(core)?;
-                let indexed = core.indexed(loaded.history.thread.id).is_some();
-                Ok((loaded, indexed))
+                let head = find(core)?;
+                let shown = head.shown()?;
+                Ok((head, shown))
             })
             .await?;
-        let LoadedRollout { history, outline } = loaded;
-        let recorder = Recorder::resume(&self.core, history.thread.clone(), outline, indexed);
-        Ok(ResumedThread { recorder, history })
+        let recorder = Recorder::resume(&self.core, head);
+        Ok(ResumedThread { recorder, head: shown })
     }
 
     /// After a move the index is told from the file, before the caller goes on.
@@ -171,14 +171,12 @@ impl ThreadStore for LocalThreadStore {
     }
 
     fn resume(&self, id: ThreadId) -> StoreFuture<'_, ResumedThread> {
-        Box::pin(self.resume_with(move |core| core.load(id, None)))
+        Box::pin(self.resume_with(move |core| core.head(id)))
     }
 
     fn resume_path<'a>(&'a self, path: &'a Path) -> StoreFuture<'a, ResumedThread> {
         let path = path.to_path_buf();
-        Box::pin(
-            self.resume_with(move |core| core.load_path(&path, rollout_path::is_archived(&core.home, &path), None)),
-        )
+        Box::pin(self.resume_with(move |core| core.head_at(&path, rollout_path::is_archived(&core.home, &path))))
     }
 
     fn read(&self, id: ThreadId, scope: Scope) -> StoreFuture<'_, StoredThread> {
@@ -189,27 +187,25 @@ impl ThreadStore for LocalThreadStore {
         let path = path.to_path_buf();
         Box::pin(self.with(move |core| {
             let archived = rollout_path::is_archived(&core.home, &path);
-            let scanned = scan::whole(&path, archived)?.ok_or_else(|| StoreError::empty(&path))?;
-            Ok(core.named(scanned.thread))
+            Ok(core.head_at(&path, archived)?.thread)
         }))
     }
 
     fn history<'a>(&'a self, id: ThreadId, live_turn: Option<&'a str>) -> StoreFuture<'a, ThreadHistory> {
         let live_turn = live_turn.map(str::to_owned);
-        Box::pin(async move {
-            let loaded = self.with(move |core| core.load(id, live_turn.as_deref())).await?;
-            Ok(loaded.history)
-        })
+        Box::pin(self.with(move |core| core.history(id, live_turn.as_deref())))
     }
 
-    fn history_path<'a>(&'a self, path: &'a Path) -> StoreFuture<'a, ThreadHistory> {
-        let path = path.to_path_buf();
-        Box::pin(async move {
-            let loaded = self
-                .with(move |core| core.load_path(&path, rollout_path::is_archived(&core.home, &path), None))
-                .await?;
-            Ok(loaded.history)
-        })
+    fn conversation(&self, id: ThreadId) -> StoreFuture<'_, StoredConversation> {
+        Box::pin(self.with(move |core| core.conversation(id)))
+    }
+
+    fn list_turns(&self, id: ThreadId, query: TurnQuery) -> StoreFuture<'_, TurnPage> {
+        Box::pin(self.core.turn_page(id, query))
+    }
+
+    fn list_items(&self, id: ThreadId, query: ItemQuery) -> StoreFuture<'_, ItemPage> {
+        Box::pin(self.core.item_page(id, query))
     }
 
     fn list(&self, query: ListQuery) -> StoreFuture<'_, ThreadPage> {

@@ -8,9 +8,11 @@
 pub mod agent_graph;
 mod backfill;
 mod core;
+mod counters;
 pub mod digest;
 mod durability;
 pub mod error;
+mod head;
 pub mod index;
 pub mod installation;
 pub mod list;
@@ -19,6 +21,8 @@ pub mod live;
 pub mod local;
 mod moving;
 pub mod names;
+mod page_reader;
+pub mod pages;
 pub mod recorder;
 pub mod rollout;
 pub mod scan;
@@ -33,14 +37,15 @@ pub(crate) mod tests;
 use futures_util::future::BoxFuture;
 
 pub use agent_graph::{AgentGraphStore, EdgeStatus, LocalAgentGraph, SpawnEdge};
-pub use error::StoreError;
+pub use error::{Missing, StoreError};
 pub use index::{IndexJob, IndexWriter};
 pub use installation::installation_id;
 pub use list::{ListQuery, ThreadPage};
 pub use local::LocalThreadStore;
+pub use pages::{ItemAnchor, ItemPage, ItemQuery, Page, TurnAnchor, TurnPage, TurnQuery};
 pub use recorder::Recorder;
 pub use rollout::*;
-pub use thread::{StoredThread, ThreadHistory};
+pub use thread::{StoredConversation, StoredThread, ThreadHead, ThreadHistory};
 pub use warnings::StoreWarning;
 
 pub use crate::settings::Durability;
@@ -78,11 +83,14 @@ pub enum Scope {
 pub struct ResumedThread {
     /// Its recorder; appends go behind what is there.
     pub recorder: Recorder,
-    /// What was recorded so far.
-    pub history: ThreadHistory,
+    /// What is known of it. Turns and conversation are read when they are needed.
+    pub head: ThreadHead,
 }
 
 /// Where threads are kept.
+///
+/// Recording goes through a [`Recorder`], which `create` and `resume` hand out: `append` adds lines, `materialise` makes
+/// the file now, `sync` returns when everything is on the disk, and dropping it ends the recording.
 pub trait ThreadStore: Send + Sync {
     /// A recorder for a new thread. Nothing is written before its first append.
     fn create(&self, new: NewThread) -> Result<Recorder, StoreError>;
@@ -99,11 +107,11 @@ pub trait ThreadStore: Send + Sync {
     /// The same of the file at `path`.
     fn read_path<'a>(&'a self, path: &'a std::path::Path) -> StoreFuture<'a, StoredThread>;
 
-    /// A thread with its turns and conversation. `live_turn` is the turn that is running now, if the thread is loaded.
+    /// A thread with its turns. `live_turn` is the turn that is running now, if the thread is loaded.
     fn history<'a>(&'a self, id: ThreadId, live_turn: Option<&'a str>) -> StoreFuture<'a, ThreadHistory>;
 
-    /// The same of the file at `path`.
-    fn history_path<'a>(&'a self, path: &'a std::path::Path) -> StoreFuture<'a, ThreadHistory>;
+    /// What the model is to be sent of a thread.
+    fn conversation(&self, id: ThreadId) -> StoreFuture<'_, StoredConversation>;
 
     /// A page of threads.
     fn list(&self, query: ListQuery) -> StoreFuture<'_, ThreadPage>;
@@ -118,12 +126,12 @@ pub trait ThreadStore: Send + Sync {
     fn unarchive(&self, id: ThreadId) -> StoreFuture<'_, std::path::PathBuf>;
 
     /// A page of turns.
-    fn list_turns(&self, _id: ThreadId) -> StoreFuture<'_, Vec<crate::protocol::Turn>> {
+    fn list_turns(&self, _id: ThreadId, _query: TurnQuery) -> StoreFuture<'_, TurnPage> {
         Box::pin(async { Err(StoreError::Unsupported("list_turns")) })
     }
 
     /// A page of items.
-    fn list_items(&self, _id: ThreadId) -> StoreFuture<'_, Vec<crate::protocol::ThreadItem>> {
+    fn list_items(&self, _id: ThreadId, _query: ItemQuery) -> StoreFuture<'_, ItemPage> {
         Box::pin(async { Err(StoreError::Unsupported("list_items")) })
     }
 }

@@ -18,13 +18,13 @@ use crate::settings::Durability;
 use crate::store::core::StoreCore;
 use crate::store::digest::Digest;
 use crate::store::durability::SyncTarget;
+use crate::store::head::Head;
 use crate::store::live::LiveThread;
 use crate::store::rollout::codec::{encode_line, now_timestamp};
 use crate::store::rollout::writer::RolloutFile;
 use crate::store::rollout::{EventMsg, RolloutItem, SessionMeta, path};
 use crate::store::scribe::Scribe;
 use crate::store::thread::StoredThread;
-use crate::store::turns::outline::Outline;
 use crate::store::{NewThread, StoreError};
 
 /// One thread's recorder. Clones share the file and the order.
@@ -82,16 +82,17 @@ impl Recorder {
         let id = new.meta.id;
         let path = (!new.ephemeral).then(|| path::rollout_path(&core.home, id, Local::now()));
         let digest = Digest::of_new(&new.meta, path.clone());
-        let live = Arc::new(LiveThread::new(digest, Outline::default(), false));
+        let live = Arc::new(LiveThread::new(digest));
         Self::build(core, id, new.ephemeral, Nib::Deferred(Box::new(new.meta)), live)
     }
 
-    /// A recorder that goes on behind the lines of an existing rollout. `indexed` tells whether the index has all of
-    /// them; if not, the first change is read from the file.
-    pub(crate) fn resume(core: &Arc<StoreCore>, thread: StoredThread, outline: Outline, indexed: bool) -> Self {
-        let id = thread.id;
-        let live = Arc::new(LiveThread::new(Digest::resume(thread), outline, true));
-        if !indexed {
+    /// A recorder that goes on behind the lines of an existing rollout. What the index does not know of them is read
+    /// from the file with the first change.
+    pub(crate) fn resume(core: &Arc<StoreCore>, head: Head) -> Self {
+        let id = head.thread.id;
+        let digest = Digest::resume(head.thread);
+        let live = Arc::new(LiveThread::resumed(digest, head.outline, head.landmarks));
+        if !head.indexed {
             live.lost_change();
         }
         Self::build(core, id, false, Nib::Closed, live)
@@ -263,6 +264,11 @@ impl Pen {
             encode_line(&mut bytes, &timestamp, &item)
                 .map_err(|error| StoreError::Internal(format!("failed to encode a rollout line: {error}")))?;
             lines.push((item, start as u64, (bytes.len() - start) as u64));
+        }
+        if self.live.lacks_outline()
+            && let Some(core) = self.core.upgrade()
+        {
+            self.live.set_outline(core.stored_outline(self.id, &path)?);
         }
         let write_error = |error: std::io::Error| StoreError::write(&path, &error);
         let mut opened = None;

@@ -10,9 +10,10 @@ use crate::protocol::ThreadId;
 use crate::store::StoreError;
 use crate::store::digest::Digest;
 use crate::store::rollout::writer::FileStamp;
-use crate::store::rollout::{Decoded, RolloutReader, path as rollout_path};
+use crate::store::rollout::{Decoded, Interest, RolloutReader, path as rollout_path};
 use crate::store::thread::StoredThread;
 use crate::store::turns::outline::{Outline, OutlineChange};
+use crate::store::turns::{Landmarks, Span};
 
 /// How far a look at a file's head goes in search of the first message.
 const HEAD_BYTES: u64 = 16 * 1024 * 1024;
@@ -24,6 +25,8 @@ pub struct Scanned {
     pub thread: StoredThread,
     /// All its turns and items.
     pub outline: OutlineChange,
+    /// Where it is to be taken up.
+    pub landmarks: Landmarks,
     /// How many lines were damaged.
     pub damaged_lines: u64,
 }
@@ -126,38 +129,70 @@ pub fn head(path: &Path, archived: bool) -> Result<Option<StoredThread>, StoreEr
         match line.decoded {
             Decoded::Line(line) => digest.observe(&line.item),
             Decoded::Damaged => digest.damage(),
-            Decoded::Blank | Decoded::Unknown => {}
+            Decoded::Blank | Decoded::Unknown | Decoded::Skimmed(_) => {}
         }
     }
     digest.stamp(FileStamp::of(&reader.file().metadata().map_err(failed)?));
     Ok(digest.is_thread().then(|| digest.thread().clone()))
 }
 
-/// Reads a whole file for the index. `None` when it holds no thread.
-pub fn whole(path: &Path, archived: bool) -> Result<Option<Scanned>, StoreError> {
+/// A rollout folded from its first line to its last.
+#[derive(Debug)]
+pub(crate) struct Folded {
+    pub(crate) thread: StoredThread,
+    pub(crate) outline: Outline,
+    pub(crate) landmarks: Landmarks,
+    damaged_lines: u64,
+}
+
+/// Folds a whole file. `None` when it holds no thread.
+pub(crate) fn fold(path: &Path, archived: bool) -> Result<Option<Folded>, StoreError> {
     let failed = |error: io::Error| StoreError::read(path, error);
-    let mut reader = RolloutReader::open(path).map_err(failed)?;
+    let mut reader = RolloutReader::open(path).map_err(failed)?.asking_for(Interest::Turns);
     // The stamp before the lines: what is appended meanwhile makes the row stale, not wrong.
     let stamp = FileStamp::of(&reader.file().metadata().map_err(failed)?);
     let mut digest = Digest::of_file(path, archived);
     let mut outline = Outline::default();
-    let mut change = OutlineChange::default();
+    let mut landmarks = Landmarks::default();
     while let Some(line) = reader.next_line().map_err(failed)? {
+        let span = Span {
+            offset: line.offset,
+            len: line.len,
+        };
         match line.decoded {
             Decoded::Line(found) => {
                 digest.observe(&found.item);
                 outline.observe(&found.item, line.offset, line.len);
+                landmarks.observe(&found.item, span, digest.thread().id, outline.last_turn_id());
+            }
+            Decoded::Skimmed(skimmed) => {
+                digest.pass();
+                outline.observe_skimmed(skimmed, line.offset, line.len);
+                landmarks.observe_skimmed(skimmed, span);
             }
             Decoded::Damaged => digest.damage(),
             Decoded::Blank | Decoded::Unknown => {}
         }
     }
     digest.stamp(stamp);
-    change.truncate_from = Some(0);
-    change.turns = outline.take_change().turns;
-    Ok(digest.is_thread().then(|| Scanned {
+    landmarks.tail = outline.tail();
+    Ok(digest.is_thread().then(|| Folded {
         thread: digest.thread().clone(),
-        outline: change,
+        outline,
+        landmarks,
         damaged_lines: reader.damaged(),
+    }))
+}
+
+/// Reads a whole file for the index. `None` when it holds no thread.
+pub fn whole(path: &Path, archived: bool) -> Result<Option<Scanned>, StoreError> {
+    Ok(fold(path, archived)?.map(|mut folded| Scanned {
+        thread: folded.thread,
+        outline: OutlineChange {
+            truncate_from: Some(0),
+            turns: folded.outline.take_change().turns,
+        },
+        landmarks: folded.landmarks,
+        damaged_lines: folded.damaged_lines,
     }))
 }

@@ -110,31 +110,53 @@ fn absolute(path: &std::path::Path) -> AbsolutePathBuf {
     AbsolutePathBuf::rooted(path)
 }
 
-/// A thread with what its rollout says of turns and conversation.
+/// A stored thread with what taking it up needs, turns and conversation aside.
 #[derive(Debug, Clone)]
-pub struct ThreadHistory {
+pub struct ThreadHead {
     /// The thread.
     pub thread: StoredThread,
     /// Its first line.
     pub meta: Option<Box<SessionMeta>>,
-    /// Its turns, oldest first, with items.
-    pub turns: Vec<Turn>,
-    /// The conversation as the model is to be sent it: after the last compaction, without what was rolled back, every
-    /// call with an output.
-    pub conversation: Vec<Arc<RawValue>>,
     /// The last usage and the turn it belongs to.
     pub usage: Option<(String, ThreadTokenUsage)>,
     /// The last rate limits as recorded.
     pub rate_limits: Option<serde_json::Value>,
-    /// The settings of the last turn.
+    /// The settings that the model was last told of; `None` when it has to be told them anew.
     pub last_context: Option<Box<TurnContextLine>>,
-    /// How many lines were damaged and passed over.
-    pub damaged_lines: u64,
 }
 
-impl ThreadHistory {
+impl ThreadHead {
+    /// The head of a thread whose rollout says nothing more.
+    pub(crate) fn of(thread: StoredThread) -> Self {
+        ThreadHead {
+            thread,
+            meta: None,
+            usage: None,
+            rate_limits: None,
+            last_context: None,
+        }
+    }
+
     /// The system prompt the thread was started with.
     pub fn base_instructions(&self) -> Option<&BaseInstructions> {
         self.meta.as_ref()?.base_instructions.as_ref()
     }
+}
+
+/// A stored thread with its turns.
+#[derive(Debug, Clone)]
+pub struct ThreadHistory {
+    /// What is known beside the turns.
+    pub head: ThreadHead,
+    /// Its turns, oldest first, with items.
+    pub turns: Vec<Turn>,
+}
+
+/// A stored thread with what the model is to be sent.
+#[derive(Debug, Clone)]
+pub struct StoredConversation {
+    /// What is known beside it.
+    pub head: ThreadHead,
+    /// The items: after the last compaction, without what was rolled back, every call with an output.
+    pub items: Vec<Arc<RawValue>>,
 }

@@ -233,7 +233,7 @@ async fn a_file_under_another_name_is_found_by_its_id() {
     std::fs::rename(&path, &renamed).unwrap();
     assert_eq!(running.ids(ListQuery::new("mock")).await, [id]);
     assert_eq!(
-        running.store.history(id, None).await.unwrap().thread.path,
+        running.store.history(id, None).await.unwrap().head.thread.path,
         Some(renamed)
     );
     running.stop().await;

@@ -89,7 +89,7 @@ pub struct ThreadActor {
     settings: TurnSettings,
     instruction_sources: Arc<[AbsolutePathBuf]>,
     turn_services: Arc<ThreadServices>,
-    /// None while a turn owns it, or after a turn broke with it.
+    /// None while a turn owns it, and while its rollout tells it: until the first turn, or after one that broke with it.
     conversation: Option<Conversation>,
     status: StatusBoard,
     subscribers: Subscribers,
@@ -121,7 +121,7 @@ impl ThreadActor {
             settings: seed.settings,
             instruction_sources: seed.instruction_sources,
             turn_services: seed.services,
-            conversation: Some(seed.conversation),
+            conversation: seed.conversation,
             status: StatusBoard::idle(),
             subscribers,
             turn: None,

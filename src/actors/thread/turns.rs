@@ -23,7 +23,7 @@ use crate::methods::thread_load::conversation;
 use crate::methods::thread_setup::{normal, workspace_roots};
 use crate::protocol::*;
 use crate::rpc::context::TurnGuard;
-use crate::store::{LocalThreadStore, ThreadStore};
+use crate::store::ThreadStore;
 
 /// How long an interrupted turn may take to end by itself.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
@@ -145,7 +145,8 @@ impl ThreadActor {
         let cancel = CancellationToken::new();
         let pending = PendingInputs::default();
         let settings = Arc::new(self.settings.clone());
-        let lost = self.conversation.is_none();
+        // A thread that has nothing on disk has nothing to go on from.
+        let stored = self.conversation.is_none() && self.recorder.is_materialised();
         let mut job = TurnJob {
             host: TurnHost::new(
                 self.id,
@@ -186,8 +187,27 @@ impl ThreadActor {
         });
         let surroundings = Arc::clone(&self.surroundings);
         let work = async move {
-            if lost {
-                job.conversation = restored(&surroundings.store, job.host.thread_id).await;
+            if stored {
+                match surroundings.store.conversation(job.host.thread_id).await {
+                    Ok(told) => {
+                        let fallback_warned = job.conversation.fallback_warned;
+                        job.conversation = conversation(told);
+                        job.conversation.fallback_warned = fallback_warned;
+                    }
+                    // Without its past the model would answer something else: the turn fails, the thread stays.
+                    Err(error) => {
+                        tracing::error!(thread.id = %job.host.thread_id, %error, "thread.unreadable");
+                        let reason = format!("the thread's history could not be read: {error}");
+                        let turn = Arc::clone(&job.host.turn_id);
+                        return job
+                            .host
+                            .send(TurnEvent::Broken {
+                                turn,
+                                reason: Some(reason),
+                            })
+                            .await;
+                    }
+                }
             }
             (surroundings.run_turn)(job).await;
         };
@@ -197,7 +217,7 @@ impl ThreadActor {
             if AssertUnwindSafe(work).catch_unwind().await.is_err() {
                 tracing::error!(thread.id = %thread_id, turn.id = %id, "turn.panicked: the turn ends as failed");
                 metrics::counter!("greenroom_panics_total", "where" => "turn").increment(1);
-                let _ = events.send(TurnEvent::Broken(id)).await;
+                let _ = events.send(TurnEvent::Broken { turn: id, reason: None }).await;
             }
         });
         self.turn = Some(ActiveTurn {
@@ -293,18 +313,19 @@ impl ThreadActor {
                 }
             }
             TurnEvent::Finished(TurnEnd { turn, conversation }) => self.finish_turn(turn, Some(conversation), ctx),
-            TurnEvent::Broken(id) => self.end_broken_turn(&id, ctx),
+            TurnEvent::Broken { turn, reason } => self.end_broken_turn(&turn, reason, ctx),
         }
     }
 
-    fn end_broken_turn(&mut self, id: &str, ctx: &mut actix::Context<Self>) {
+    fn end_broken_turn(&mut self, id: &str, reason: Option<String>, ctx: &mut actix::Context<Self>) {
         let Some(turn) = self.turn.as_ref().filter(|turn| *turn.id == *id) else {
             return;
         };
         let error = TurnError {
             additional_details: None,
             codex_error_info: Some(CodexErrorInfo::InternalServerError),
-            message: "the turn ended because of an internal fault; the thread can go on".into(),
+            message: reason
+                .unwrap_or_else(|| "the turn ended because of an internal fault; the thread can go on".into()),
         };
         let turn = turn.ended(TurnStatus::Failed, Some(error));
         self.finish_turn(turn, None, ctx);
@@ -366,15 +387,4 @@ impl ThreadActor {
 fn unix_seconds(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-}
-
-/// The conversation of a thread whose last turn broke and took it along.
-async fn restored(store: &LocalThreadStore, id: ThreadId) -> Conversation {
-    match store.history(id, None).await {
-        Ok(history) => conversation(history),
-        Err(error) => {
-            tracing::error!(thread.id = %id, %error, "thread.forgot: the conversation starts anew");
-            Conversation::default()
-        }
-    }
 }

@@ -6,7 +6,7 @@ use crate::engine::context::markers;
 use crate::engine::host::TurnEnd;
 use crate::engine::turn::task::{Failure, Task, unix_seconds};
 use crate::protocol::{Turn, TurnItemsView, TurnStatus};
-use crate::store::{EventMsg, TaskComplete, TurnAborted};
+use crate::store::{EventMsg, GreenroomLine, TaskComplete, TurnAborted};
 
 impl Task {
     /// Writes the turn's last lines. An end that cannot be written is reported all the same.
@@ -31,6 +31,12 @@ impl Task {
             }));
         } else {
             let last_agent_message = self.last_message.take().filter(|_| status == TurnStatus::Completed);
+            if let Some(error) = &error {
+                self.line(GreenroomLine::TurnError {
+                    turn_id: turn_id.clone(),
+                    error: error.clone(),
+                });
+            }
             let first_token = self.first_token.map(|first| first.as_millis());
             self.event(EventMsg::TaskComplete(TaskComplete {
                 turn_id: Some(turn_id.clone()),

@@ -24,7 +24,7 @@ pub(crate) fn seed(home: &Path) -> ThreadSeed {
         instructions: "Be kind.".into(),
         dynamic_tools: Vec::new(),
         raw_events: false,
-        conversation: Conversation::default(),
+        conversation: Some(Conversation::default()),
         usage: None,
     };
     loading

@@ -7,6 +7,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use chrono::Utc;
 use diesel::connection::SimpleConnection;
@@ -14,6 +15,7 @@ use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use nix::fcntl::{Flock, FlockArg};
 
+use crate::store::counters;
 use crate::store::index::schema::{items, thread_spawn_edges, threads, turns};
 
 /// The database's name in the home.
@@ -54,6 +56,30 @@ impl IndexError {
         } else {
             IndexError::Unavailable(text)
         }
+    }
+}
+
+impl IndexError {
+    /// The class that metrics name it by: SQLite's primary result code, as far as its message tells it.
+    fn class(&self) -> &'static str {
+        let text = match self {
+            IndexError::Broken(text) | IndexError::Busy(text) | IndexError::Unavailable(text) => text,
+        };
+        let classes = [
+            ("database is locked", "busy"),
+            ("table is locked", "locked"),
+            ("readonly", "readonly"),
+            ("disk I/O", "io"),
+            ("malformed", "corrupt"),
+            ("full", "full"),
+            ("unable to open", "cantopen"),
+            ("schema", "schema"),
+            ("constraint", "constraint"),
+        ];
+        classes
+            .iter()
+            .find(|(words, _)| text.contains(words))
+            .map_or("unknown", |(_, class)| class)
     }
 }
 
@@ -156,13 +182,26 @@ fn move_aside(path: &Path) -> Result<PathBuf, IndexError> {
 }
 
 fn connect(path: &Path) -> Result<SqliteConnection, IndexError> {
-    let mut connection = SqliteConnection::establish(&path.display().to_string())?;
-    connection.batch_execute(
-        "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
-    )?;
-    migrate(&mut connection)?;
-    probe(&mut connection)?;
+    counters::process_started();
+    let mut connection = counted("open_state", || {
+        let mut connection = SqliteConnection::establish(&path.display().to_string())?;
+        connection.batch_execute(
+            "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
+        )?;
+        Ok(connection)
+    })?;
+    counted("migrate_state", || migrate(&mut connection))?;
+    counted("post_init_query", || probe(&mut connection))?;
     Ok(connection)
+}
+
+/// Runs a phase of opening and counts how it went.
+fn counted<T>(phase: &'static str, work: impl FnOnce() -> Result<T, IndexError>) -> Result<T, IndexError> {
+    let began = Instant::now();
+    let outcome = work();
+    let error = outcome.as_ref().err().map_or("none", IndexError::class);
+    counters::initialised(phase, error, began.elapsed());
+    outcome
 }
 
 /// Brings the schema up to this version, in one immediate transaction.

@@ -11,6 +11,7 @@ pub mod reader;
 mod row;
 pub mod schema;
 pub(crate) mod state;
+pub(crate) mod turn_reader;
 pub mod writer;
 
 #[cfg(test)]

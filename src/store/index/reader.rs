@@ -1,12 +1,13 @@
 //! Reading the index: a few connections that cannot write, opened when first needed.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool, PooledConnection};
-use diesel::sql_types::{Bool, Text};
+use diesel::sql_types::{Bool, Integer, Text};
 use diesel::sqlite::SqliteConnection;
 
 use crate::protocol::{SortDirection, ThreadId, ThreadSortKey};
@@ -18,6 +19,10 @@ use crate::store::rollout::writer::FileStamp;
 use crate::store::thread::StoredThread;
 
 const READERS: u32 = 3;
+/// How many hits of a search are looked at one by one.
+const FEW: usize = 512;
+/// How many trigrams of a term are asked for; more would not narrow the hits.
+const TRIGRAMS: usize = 32;
 const WAIT: Duration = Duration::from_secs(5);
 
 diesel::define_sql_function! {
@@ -118,6 +123,41 @@ impl IndexReader {
             .collect())
     }
 
+    /// Every thread whose first message may contain the term, and those of `named`; `None` when there are so many that
+    /// walking the list in its order finds a page sooner, or when the term is too short for the index of texts.
+    pub(crate) fn search(&self, term: &str, named: &[ThreadId]) -> Result<Option<Vec<StoredThread>>, IndexError> {
+        let Some(pattern) = trigrams(term).filter(|_| named.len() <= FEW) else {
+            return Ok(None);
+        };
+        #[derive(QueryableByName)]
+        struct Hit {
+            #[diesel(sql_type = Integer)]
+            rowid: i32,
+        }
+        let mut connection = self.connection()?;
+        let hits: Vec<Hit> =
+            diesel::sql_query("SELECT rowid FROM threads_by_text WHERE threads_by_text MATCH ? LIMIT ?")
+                .bind::<Text, _>(pattern)
+                .bind::<Integer, _>(i32::try_from(FEW + 1).unwrap_or(i32::MAX))
+                .load(&mut connection)?;
+        if hits.len() > FEW {
+            return Ok(None);
+        }
+        let mut rows: Vec<ThreadRow> = threads::table
+            .filter(threads::key.eq_any(hits.iter().map(|hit| hit.rowid).collect::<Vec<_>>()))
+            .select(ThreadRow::as_select())
+            .load(&mut connection)?;
+        let known: HashSet<String> = rows.iter().map(|row| row.id().to_owned()).collect();
+        let others = named.iter().map(ToString::to_string).filter(|id| !known.contains(id));
+        rows.extend(
+            threads::table
+                .filter(threads::id.eq_any(others.collect::<Vec<_>>()))
+                .select(ThreadRow::as_select())
+                .load(&mut connection)?,
+        );
+        Ok(Some(rows.into_iter().map(StoredThread::from).collect()))
+    }
+
     /// The first `limit` threads after the cursor. `named` are threads whose name contains the search term.
     pub(crate) fn list(
         &self,
@@ -174,5 +214,33 @@ impl IndexReader {
         };
         let rows = select.load(&mut *self.connection()?)?;
         Ok(rows.into_iter().map(StoredThread::from).collect())
+    }
+}
+
+/// What the index of texts is asked for a term: all its groups of three letters. The hits are only candidates. `None` for
+/// a term that is too short, or that the index keeps no whole text of.
+fn trigrams(term: &str) -> Option<String> {
+    let letters: Vec<char> = term.chars().collect();
+    if letters.len() < 3 || letters.contains(&'\0') {
+        return None;
+    }
+    let groups: Vec<String> = letters
+        .windows(3)
+        .take(TRIGRAMS)
+        .map(|group| format!("\"{}\"", group.iter().collect::<String>().replace('"', "\"\"")))
+        .collect();
+    Some(groups.join(" AND "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::trigrams;
+
+    #[test]
+    fn a_term_becomes_its_groups_of_three() {
+        assert_eq!(trigrams("abcd").as_deref(), Some("\"abc\" AND \"bcd\""));
+        assert_eq!(trigrams("a\"b").as_deref(), Some("\"a\"\"b\""));
+        assert_eq!(trigrams("äöü").as_deref(), Some("\"äöü\""));
+        assert_eq!(trigrams("ab"), None);
     }
 }

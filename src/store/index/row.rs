@@ -9,6 +9,8 @@ use crate::store::index::schema::{items, threads, turns};
 use crate::store::list::source_kind;
 use crate::store::rollout::source;
 use crate::store::thread::StoredThread;
+use crate::store::turns::Landmarks;
+use crate::store::turns::items::kind_named;
 use crate::store::turns::outline::{OutlineItem, OutlineTurn};
 
 /// A thread's row, without its key.
@@ -42,6 +44,7 @@ pub(super) struct ThreadRow {
     tokens_used: i64,
     file_size: i64,
     file_mtime_ns: i64,
+    landmarks: String,
 }
 
 fn text_of(value: &impl serde::Serialize) -> Option<String> {
@@ -55,8 +58,8 @@ fn value_of<T: serde::de::DeserializeOwned>(text: String) -> Option<T> {
     serde_json::from_value(serde_json::Value::String(text)).ok()
 }
 
-impl From<&StoredThread> for ThreadRow {
-    fn from(thread: &StoredThread) -> Self {
+impl ThreadRow {
+    pub(super) fn new(thread: &StoredThread, landmarks: &Landmarks) -> Self {
         let git = thread.git.clone().unwrap_or_default();
         ThreadRow {
             id: thread.id.to_string(),
@@ -90,7 +93,17 @@ impl From<&StoredThread> for ThreadRow {
             tokens_used: thread.tokens_used,
             file_size: i64::try_from(thread.file_size).unwrap_or(i64::MAX),
             file_mtime_ns: thread.file_mtime_ns,
+            landmarks: serde_json::to_string(landmarks).unwrap_or_default(),
         }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Where the thread is to be taken up; `None` in a row that does not know.
+    pub(super) fn landmarks(&self) -> Option<Landmarks> {
+        serde_json::from_str(&self.landmarks).ok()
     }
 }
 
@@ -131,19 +144,21 @@ impl From<ThreadRow> for StoredThread {
 }
 
 /// A turn's row.
-#[derive(Debug, Insertable)]
-#[diesel(table_name = turns)]
+#[derive(Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = turns, check_for_backend(diesel::sqlite::Sqlite))]
 pub(super) struct TurnRow {
     thread_key: i32,
     position: i32,
     turn_id: String,
-    status: &'static str,
+    status: String,
     started_at: Option<i64>,
     completed_at: Option<i64>,
     duration_ms: Option<i64>,
     has_user_message: bool,
     start_offset: i64,
     end_offset: i64,
+    error: Option<String>,
+    item_count: i32,
 }
 
 impl TurnRow {
@@ -152,18 +167,34 @@ impl TurnRow {
             thread_key,
             position: position(turn.position),
             turn_id: turn.id.clone(),
-            status: match turn.status {
-                TurnStatus::Completed => "completed",
-                TurnStatus::Interrupted => "interrupted",
-                TurnStatus::Failed => "failed",
-                TurnStatus::InProgress => "inProgress",
-            },
+            status: text_of(&turn.status).unwrap_or_default(),
             started_at: turn.started_at,
             completed_at: turn.completed_at,
             duration_ms: turn.duration_ms,
             has_user_message: turn.has_user_message,
             start_offset: offset(turn.start),
             end_offset: offset(turn.end),
+            error: turn.error.as_ref().and_then(|error| serde_json::to_string(error).ok()),
+            item_count: position(turn.items.len()),
+        }
+    }
+}
+
+impl From<TurnRow> for OutlineTurn {
+    /// Without its items.
+    fn from(row: TurnRow) -> Self {
+        OutlineTurn {
+            position: usize::try_from(row.position).unwrap_or_default(),
+            id: row.turn_id,
+            status: value_of(row.status).unwrap_or(TurnStatus::Completed),
+            started_at: row.started_at,
+            completed_at: row.completed_at,
+            duration_ms: row.duration_ms,
+            error: row.error.and_then(|text| serde_json::from_str(&text).ok()),
+            has_user_message: row.has_user_message,
+            start: bytes(row.start_offset),
+            end: bytes(row.end_offset),
+            items: Vec::new(),
         }
     }
 }
@@ -193,6 +224,33 @@ impl<'a> ItemRow<'a> {
             line_length: offset(item.len),
         }
     }
+}
+
+/// An item's row as it is read.
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = items, check_for_backend(diesel::sqlite::Sqlite))]
+pub(super) struct ItemPlaceRow {
+    pub(super) turn_position: i32,
+    item_id: String,
+    kind: String,
+    line_offset: i64,
+    line_length: i64,
+}
+
+impl ItemPlaceRow {
+    /// The item; `None` for a kind of another version.
+    pub(super) fn into_item(self) -> Option<OutlineItem> {
+        Some(OutlineItem {
+            id: self.item_id,
+            kind: kind_named(&self.kind)?,
+            offset: bytes(self.line_offset),
+            len: bytes(self.line_length),
+        })
+    }
+}
+
+fn bytes(offset: i64) -> u64 {
+    u64::try_from(offset).unwrap_or_default()
 }
 
 /// A place in a sequence as SQLite keeps it.

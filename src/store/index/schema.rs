@@ -59,6 +59,8 @@ diesel::table! {
         file_size -> BigInt,
         /// The file's time when the row was true, in Unix nanoseconds.
         file_mtime_ns -> BigInt,
+        /// Where it is to be taken up, as JSON.
+        landmarks -> Text,
     }
 }
 
@@ -85,6 +87,10 @@ diesel::table! {
         start_offset -> BigInt,
         /// Where its last line ends.
         end_offset -> BigInt,
+        /// What it failed with, as JSON.
+        error -> Nullable<Text>,
+        /// How many items it has.
+        item_count -> Integer,
     }
 }
 

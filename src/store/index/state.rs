@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::protocol::ThreadId;
+use crate::store::counters::Reason;
 use crate::store::index::folders::Folders;
 use crate::store::index::reader::IndexReader;
 use crate::store::index::{IndexJob, IndexWriter, WriteOp};
@@ -64,6 +65,15 @@ impl IndexState {
     /// The reader, while the index can be believed.
     pub(crate) fn reader(&self) -> Option<Arc<IndexReader>> {
         self.reader.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why nothing is read from the index, if nothing is.
+    pub(crate) fn absence(&self) -> Option<Reason> {
+        match (self.reader(), self.is_on()) {
+            (Some(_), _) => None,
+            (None, true) => Some(Reason::BackfillIncomplete),
+            (None, false) => Some(Reason::DbUnavailable),
+        }
     }
 
     /// Starts or ends reading from the index.

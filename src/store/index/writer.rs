@@ -16,6 +16,7 @@ use crate::store::index::schema::{items, threads, turns};
 use crate::store::index::{IndexJob, edges};
 use crate::store::live::LiveChange;
 use crate::store::thread::StoredThread;
+use crate::store::turns::Landmarks;
 use crate::store::turns::outline::OutlineChange;
 
 /// One change to be written.
@@ -76,16 +77,23 @@ impl IndexConnection {
 
 fn write_op(connection: &mut SqliteConnection, op: &WriteOp) -> QueryResult<()> {
     match op {
-        WriteOp::Live(change) => write_thread(connection, &change.thread, &change.outline),
-        WriteOp::Job(IndexJob::Scanned(scanned)) => write_thread(connection, &scanned.thread, &scanned.outline),
+        WriteOp::Live(change) => write_thread(connection, &change.thread, &change.landmarks, &change.outline),
+        WriteOp::Job(IndexJob::Scanned(scanned)) => {
+            write_thread(connection, &scanned.thread, &scanned.landmarks, &scanned.outline)
+        }
         WriteOp::Job(IndexJob::Gone { id, path }) => forget(connection, *id, path),
         WriteOp::Job(IndexJob::Edge(edge)) => edges::write(connection, edge),
         WriteOp::Job(IndexJob::EdgeStatus { child, status }) => edges::set_status(connection, *child, *status),
     }
 }
 
-fn write_thread(connection: &mut SqliteConnection, thread: &StoredThread, outline: &OutlineChange) -> QueryResult<()> {
-    let row = ThreadRow::from(thread);
+fn write_thread(
+    connection: &mut SqliteConnection,
+    thread: &StoredThread,
+    landmarks: &Landmarks,
+    outline: &OutlineChange,
+) -> QueryResult<()> {
+    let row = ThreadRow::new(thread, landmarks);
     let key: i32 = diesel::insert_into(threads::table)
         .values(&row)
         .on_conflict(threads::id)
@@ -105,8 +113,11 @@ fn write_thread(connection: &mut SqliteConnection, thread: &StoredThread, outlin
         .execute(connection)?;
     }
     for turn in &outline.turns {
-        // The turn's items go with it.
-        diesel::delete(turns::table.find((key, position(turn.position)))).execute(connection)?;
+        let cleared = outline.truncate_from.is_some_and(|from| turn.position >= from);
+        if !cleared {
+            // The turn's items go with it.
+            diesel::delete(turns::table.find((key, position(turn.position)))).execute(connection)?;
+        }
         diesel::insert_into(turns::table)
             .values(TurnRow::new(key, turn))
             .execute(connection)?;

@@ -11,6 +11,10 @@ use serde_json::value::RawValue;
 
 use crate::store::rollout::event::EventMsg;
 use crate::store::rollout::item::RolloutItem;
+use crate::store::rollout::skim::Skimmed;
+
+/// How every line begins. Inside strings quotes are escaped, so it is nothing but the start of a line.
+pub(super) const LINE_MARK: &[u8] = b"{\"timestamp\":\"";
 
 /// A decoded line.
 #[derive(Debug, Clone)]
@@ -30,6 +34,8 @@ pub enum Decoded {
     Blank,
     /// A whole line of a kind that this version does not know.
     Unknown,
+    /// A line that the reader was not asked for.
+    Skimmed(Skimmed),
     /// Not a line: torn, not JSON, not UTF-8, or of a known kind with a payload that does not parse.
     Damaged,
 }
@@ -150,11 +156,10 @@ fn decode_whole(bytes: &[u8]) -> Decoded {
     }
 }
 
-/// Finds a whole line behind the remains of a torn one. Inside strings quotes are escaped, so the mark is a line's start.
+/// Finds a whole line behind the remains of a torn one.
 fn rescue(bytes: &[u8]) -> Decoded {
-    const MARK: &[u8] = b"{\"timestamp\":\"";
     let mut end = bytes.len();
-    while let Some(at) = bytes[..end].windows(MARK.len()).rposition(|window| window == MARK) {
+    while let Some(at) = memchr::memmem::rfind(&bytes[..end], LINE_MARK) {
         if at == 0 {
             break;
         }

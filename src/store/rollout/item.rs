@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::protocol::{
     AskForApproval, DynamicToolSpec, ReasoningEffort, SandboxPolicy, SessionSource, ThreadId, ThreadItem, ThreadSource,
+    TurnError,
 };
 use crate::store::rollout::event::EventMsg;
 use crate::store::rollout::source;
@@ -65,6 +66,12 @@ impl RolloutItem {
             item_id: item_id.into(),
             of,
         })
+    }
+}
+
+impl From<GreenroomLine> for RolloutItem {
+    fn from(line: GreenroomLine) -> Self {
+        RolloutItem::Greenroom(line)
     }
 }
 
@@ -227,6 +234,8 @@ pub enum GreenroomLine {
         item_id: String,
         of: ItemIdOf,
     },
+    /// What a turn failed with; stands before the turn's last line.
+    TurnError { turn_id: String, error: TurnError },
 }
 
 /// The event line an item id belongs to.

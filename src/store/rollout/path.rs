@@ -42,6 +42,14 @@ pub fn parse_name(name: &str) -> Option<(NaiveDateTime, ThreadId)> {
     Some((time, id))
 }
 
+/// Whether the file's name is that of the thread's rollout.
+pub fn names(path: &Path, id: ThreadId) -> bool {
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .and_then(parse_name)
+        .is_some_and(|(_, named)| named == id)
+}
+
 /// The creation time a file name tells, for files whose meta is lost.
 pub fn created_ms(time: NaiveDateTime) -> i64 {
     Local.from_local_datetime(&time).earliest().map_or_else(

@@ -9,11 +9,12 @@ use std::path::Path;
 
 use crate::store::rollout::codec::{Decoded, decode_line};
 use crate::store::rollout::item::RolloutItem;
+use crate::store::rollout::skim::{Interest, skim};
 
 /// The longest line that is read: room for a few inline images.
 pub const MAX_LINE: usize = 256 * 1024 * 1024;
 
-const BUFFER: usize = 64 * 1024;
+const BUFFER: usize = 256 * 1024;
 
 /// A decoded line and where it stands.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub struct LineAt {
 #[derive(Debug)]
 pub struct RolloutReader {
     input: BufReader<File>,
+    interest: Interest,
     offset: u64,
     line: Vec<u8>,
     damaged: u64,
@@ -49,10 +51,17 @@ impl RolloutReader {
         }
         Ok(RolloutReader {
             input: BufReader::with_capacity(BUFFER, file),
+            interest: Interest::Everything,
             offset,
             line: Vec::new(),
             damaged: 0,
         })
+    }
+
+    /// The same, decoding only what is asked for.
+    pub fn asking_for(mut self, interest: Interest) -> Self {
+        self.interest = interest;
+        self
     }
 
     /// The open file, to ask for its size and time.
@@ -79,7 +88,7 @@ impl RolloutReader {
         }
         self.offset += len;
         let decoded = if whole {
-            decode_line(&self.line)
+            skim(&self.line, self.interest).map_or_else(|| decode_line(&self.line), Decoded::Skimmed)
         } else {
             Decoded::Damaged
         };
@@ -117,7 +126,7 @@ impl RolloutReader {
             if available.is_empty() {
                 return Ok((passed, whole));
             }
-            let newline = available.iter().position(|byte| *byte == b'\n');
+            let newline = memchr::memchr(b'\n', available);
             let take = newline.map_or(available.len(), |at| at + 1);
             if whole && self.line.len() + take <= MAX_LINE {
                 self.line.extend_from_slice(&available[..take]);

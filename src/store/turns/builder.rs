@@ -6,7 +6,9 @@
 //! the last few turns are: late lines find those, and older ones no longer change.
 
 use crate::protocol::{ThreadItem, Turn, TurnError, TurnItemsView, TurnStatus};
-use crate::store::rollout::{EventMsg, GreenroomLine, ItemIdOf, RolloutItem, TaskComplete, TaskStarted, TurnAborted};
+use crate::store::rollout::{
+    EventMsg, GreenroomLine, ItemIdOf, RolloutItem, Skimmed, TaskComplete, TaskStarted, TurnAborted,
+};
 use crate::store::turns::{items, legacy};
 
 /// How much is kept.
@@ -20,7 +22,7 @@ pub enum Detail {
 }
 
 /// How many finished turns an outline keeps for late lines.
-const RECENT_TURNS: usize = 8;
+pub(super) const RECENT_TURNS: usize = 8;
 
 /// An item in the making.
 #[derive(Debug, Clone)]
@@ -36,7 +38,7 @@ pub struct BuiltItem {
     /// The length of the lines it was built from.
     pub len: u64,
     /// Reasoning takes no more parts.
-    closed: bool,
+    pub(super) closed: bool,
 }
 
 /// A turn in the making.
@@ -64,8 +66,10 @@ pub struct BuiltTurn {
     pub end: u64,
     /// Changed since the last look.
     pub dirty: bool,
-    explicit: bool,
-    compacted: bool,
+    /// A line opened it, not its first item.
+    pub(super) explicit: bool,
+    /// A compaction happened in it.
+    pub(super) compacted: bool,
 }
 
 impl BuiltTurn {
@@ -119,11 +123,11 @@ struct Place {
 #[derive(Debug, Clone, Default)]
 pub struct TurnBuilder {
     detail: Detail,
-    marks: Vec<TurnMark>,
-    finished: Vec<BuiltTurn>,
-    current: Option<BuiltTurn>,
-    next_item: u64,
-    lines: u64,
+    pub(super) marks: Vec<TurnMark>,
+    pub(super) finished: Vec<BuiltTurn>,
+    pub(super) current: Option<BuiltTurn>,
+    pub(super) next_item: u64,
+    pub(super) lines: u64,
     place: Place,
     truncated: Option<usize>,
 }
@@ -177,12 +181,23 @@ impl TurnBuilder {
             RolloutItem::Greenroom(line) => self.own(line),
             RolloutItem::SessionMeta(_) | RolloutItem::TurnContext(_) | RolloutItem::ResponseItem(_) => {}
         }
+        self.passed(!matches!(item, RolloutItem::Greenroom(_)));
+    }
+
+    /// The same for a line that was not decoded.
+    pub fn observe_skimmed(&mut self, line: Skimmed, offset: u64, len: u64) {
+        self.place = Place { offset, len };
+        if let Skimmed::Compacted { .. } = line {
+            self.ensure_turn().compacted = true;
+        }
+        self.passed(true);
+    }
+
+    fn passed(&mut self, counts: bool) {
         if let Some(turn) = &mut self.current {
-            turn.end = offset + len;
+            turn.end = self.place.offset + self.place.len;
         }
-        if !matches!(item, RolloutItem::Greenroom(_)) {
-            self.lines += 1;
-        }
+        self.lines += u64::from(counts);
         if self.detail == Detail::Outline && self.finished.len() > RECENT_TURNS {
             let spare = self.finished.len() - RECENT_TURNS;
             if self.finished[..spare].iter().all(|turn| !turn.dirty) {
@@ -236,6 +251,12 @@ impl TurnBuilder {
                 self.upsert_with(Some(turn_id), items::id(item), items::kind(item), || (**item).clone())
             }
             GreenroomLine::ItemId { turn_id, item_id, of } => self.name_last(turn_id, item_id, *of),
+            GreenroomLine::TurnError { turn_id, error } => {
+                let turn = self.turn_named(Some(turn_id));
+                turn.status = TurnStatus::Failed;
+                turn.error = Some(error.clone());
+                turn.dirty = true;
+            }
         }
     }
 

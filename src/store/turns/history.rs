@@ -1,85 +1,99 @@
-//! Reads a whole rollout once, as a stream, into everything that taking a thread up needs. Blocks.
+//! Reads a rollout as a stream: its turns with their items, or its conversation with the model. Blocks.
+//!
+//! Neither holds more than it returns: lines that do not matter are passed over undecoded, and the conversation is read
+//! from where it begins, which may be close to the end of the file.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::protocol::ThreadTokenUsage;
+use serde_json::value::RawValue;
+
+use crate::protocol::{ThreadTokenUsage, Turn};
 use crate::store::StoreError;
-use crate::store::digest::Digest;
-use crate::store::rollout::writer::FileStamp;
-use crate::store::rollout::{EventMsg, RolloutItem, RolloutReader};
-use crate::store::thread::ThreadHistory;
+use crate::store::rollout::{
+    Decoded, EventMsg, Interest, RolloutItem, RolloutReader, SessionMeta, TurnContextLine, decode_line,
+};
 use crate::store::turns::builder::{Detail, TurnBuilder};
 use crate::store::turns::conversation::Conversation;
-use crate::store::turns::outline::Outline;
+use crate::store::turns::landmarks::{Landmarks, Span};
 
-/// A rollout read to its end.
-#[derive(Debug)]
-pub struct LoadedRollout {
-    /// What was recorded.
-    pub history: ThreadHistory,
-    /// Where the recorder's outline goes on.
-    pub outline: Outline,
+/// All turns with their items. `live_turn` is the turn that runs now, if the thread is loaded.
+pub(crate) fn turns(path: &Path, live_turn: Option<&str>) -> Result<Vec<Turn>, StoreError> {
+    let mut turns = TurnBuilder::new(Detail::Full);
+    let mut reader = open(path, 0, Interest::Turns)?;
+    while let Some(line) = reader.next_line().map_err(|error| StoreError::read(path, error))? {
+        match line.decoded {
+            Decoded::Line(found) => turns.observe(&found.item, line.offset, line.len),
+            Decoded::Skimmed(skimmed) => turns.observe_skimmed(skimmed, line.offset, line.len),
+            Decoded::Blank | Decoded::Unknown | Decoded::Damaged => {}
+        }
+    }
+    Ok(turns.into_turns(live_turn))
 }
 
-/// Reads the rollout at `path`. `live_turn` is the turn that runs now, if the thread is loaded.
-pub fn load(path: &Path, archived: bool, live_turn: Option<&str>) -> Result<LoadedRollout, StoreError> {
-    let mut reader = RolloutReader::open(path).map_err(|error| StoreError::read(path, error))?;
-    let mut digest = Digest::of_file(path, archived);
-    let mut turns = TurnBuilder::new(Detail::Full);
-    let mut outline = Outline::default();
+/// The conversation as the model is to be sent it, from `offset` on.
+pub(crate) fn conversation(path: &Path, offset: u64) -> Result<Vec<Arc<RawValue>>, StoreError> {
     let mut conversation = Conversation::default();
-    let mut meta = None;
-    let mut usage = None;
-    let mut rate_limits = None;
-    let mut last_context = None;
-    loop {
-        let Some(line) = reader.next_line().map_err(|error| StoreError::read(path, error))? else {
-            break;
-        };
-        if matches!(line.decoded, crate::store::rollout::Decoded::Damaged) {
-            digest.damage();
-        }
-        let Some(item) = line.decoded.into_item() else { continue };
-        digest.observe(&item);
-        turns.observe(&item, line.offset, line.len);
-        outline.observe(&item, line.offset, line.len);
+    let mut reader = open(path, offset, Interest::Conversation)?;
+    while let Some(item) = reader.next_item().map_err(|error| StoreError::read(path, error))? {
         conversation.observe(&item);
-        match item {
-            RolloutItem::SessionMeta(found) if meta.is_none() && found.id == digest.thread().id => meta = Some(found),
-            RolloutItem::TurnContext(context) => last_context = Some(context),
-            RolloutItem::Event(EventMsg::TokenCount(count)) => {
-                if let Some(info) = &count.info {
-                    let turn_id = turns.last_turn_id().unwrap_or_default().to_owned();
-                    usage = Some((turn_id, ThreadTokenUsage::from(info)));
-                }
-                if count.rate_limits.is_some() {
-                    rate_limits = count.rate_limits;
-                }
-            }
-            _ => {}
-        }
     }
-    let stamp = reader.file().metadata().map(|metadata| FileStamp::of(&metadata));
-    digest.stamp(stamp.map_err(|error| StoreError::read(path, error))?);
-    if !digest.is_thread() {
-        return Err(StoreError::read(
-            path,
-            format_args!("rollout at {} is empty", path.display()),
-        ));
-    }
-    // The rows of the index stand as they are; only what comes now is a change.
-    outline.take_change();
-    Ok(LoadedRollout {
-        history: ThreadHistory {
-            thread: digest.thread().clone(),
-            meta,
-            turns: turns.into_turns(live_turn),
-            conversation: conversation.into_items(),
+    Ok(conversation.into_items())
+}
+
+fn open(path: &Path, offset: u64, interest: Interest) -> Result<RolloutReader, StoreError> {
+    RolloutReader::open_at(path, offset)
+        .map(|reader| reader.asking_for(interest))
+        .map_err(|error| StoreError::read(path, error))
+}
+
+/// What the lines at a thread's landmarks say.
+#[derive(Debug, Default)]
+pub(crate) struct HeadLines {
+    pub(crate) meta: Option<Box<SessionMeta>>,
+    pub(crate) usage: Option<(String, ThreadTokenUsage)>,
+    pub(crate) rate_limits: Option<serde_json::Value>,
+    pub(crate) context: Option<Box<TurnContextLine>>,
+}
+
+impl HeadLines {
+    /// Reads the lines. One that is not what it was is missing.
+    pub(crate) fn read(path: &Path, landmarks: &Landmarks) -> Result<Self, StoreError> {
+        let file = File::open(path).map_err(|error| StoreError::read(path, error))?;
+        let line = |span: Option<Span>| span.and_then(|span| line_at(&file, span));
+        let count = |span| match line(span) {
+            Some(RolloutItem::Event(EventMsg::TokenCount(count))) => Some(count),
+            _ => None,
+        };
+        let usage = landmarks.usage.as_ref().and_then(|mark| {
+            let info = count(Some(mark.line))?.info?;
+            Some((mark.turn_id.clone(), ThreadTokenUsage::from(&info)))
+        });
+        Ok(HeadLines {
+            meta: match line(landmarks.meta) {
+                Some(RolloutItem::SessionMeta(meta)) => Some(meta),
+                _ => None,
+            },
             usage,
-            rate_limits,
-            last_context,
-            damaged_lines: reader.damaged(),
-        },
-        outline,
-    })
+            rate_limits: count(landmarks.rate_limits).and_then(|count| count.rate_limits),
+            context: match line(landmarks.context) {
+                Some(RolloutItem::TurnContext(context)) => Some(context),
+                _ => None,
+            },
+        })
+    }
+}
+
+/// The line at a place.
+fn line_at(file: &File, span: Span) -> Option<RolloutItem> {
+    decode_line(&bytes_at(file, span)?).into_item()
+}
+
+/// The bytes at a place.
+pub(super) fn bytes_at(file: &File, span: Span) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(span.len).ok()?];
+    file.read_exact_at(&mut bytes, span.offset).ok()?;
+    Some(bytes)
 }

@@ -233,6 +233,11 @@ macro_rules! item_members {
             match item { $(ThreadItem::$variant { .. } => $kind,)* }
         }
 
+        /// The wire type of this name.
+        pub fn kind_named(name: &str) -> Option<&'static str> {
+            match name { $($kind => Some($kind),)* _ => None }
+        }
+
         /// Gives the item another id.
         pub fn set_id(item: &mut ThreadItem, new: &str) {
             match item { $(ThreadItem::$variant { id, .. } => new.clone_into(id),)* }

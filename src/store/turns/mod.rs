@@ -1,12 +1,15 @@
 //! From a rollout to turns: what clients are shown, what the model is sent, and where in the file it stands.
 //!
 //! [`builder`] folds event lines into turns with items; [`conversation`] folds the model's items; [`outline`] keeps only
-//! places and ids, for the index; [`history`] reads a whole file through all of them.
+//! places and ids, for the index; [`landmarks`] remembers where a thread is to be taken up. [`history`] reads files
+//! through them, [`item_lines`] a single item.
 
 pub mod builder;
 pub mod conversation;
 pub mod history;
+pub mod item_lines;
 pub mod items;
+pub mod landmarks;
 pub mod legacy;
 pub mod outline;
 
@@ -15,4 +18,4 @@ mod tests;
 
 pub use builder::{Detail, TurnBuilder};
 pub use conversation::Conversation;
-pub use history::{LoadedRollout, load};
+pub use landmarks::{Landmarks, Span};
