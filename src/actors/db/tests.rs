@@ -10,6 +10,7 @@ use crate::store::tests::{new_thread, turn};
 use crate::store::{ListQuery, LocalThreadStore, Scope, ThreadStore};
 
 mod graph;
+mod pages;
 
 struct Running {
     store: LocalThreadStore,
