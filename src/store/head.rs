@@ -107,13 +107,15 @@ impl StoreCore {
     /// The conversation of a stored thread with the model.
     pub(crate) fn conversation(&self, id: ThreadId) -> Result<StoredConversation, StoreError> {
         let head = self.head(id)?;
-        let items = match &head.thread.path {
+        let (items, cut) = match &head.thread.path {
             Some(path) => history::conversation(path, head.landmarks.conversation)?,
-            None => Vec::new(),
+            None => (Vec::new(), false),
         };
-        Ok(StoredConversation {
-            head: head.shown()?,
-            items,
-        })
+        let mut head = head.shown()?;
+        if cut {
+            // What the model was told at the beginning went with the beginning.
+            head.last_context = None;
+        }
+        Ok(StoredConversation { head, items })
     }
 }

@@ -11,8 +11,8 @@ use crate::protocol::{SortDirection, ThreadId, ThreadItem, Turn, TurnItemsView, 
 use crate::store::core::StoreCore;
 use crate::store::counters::Caller;
 use crate::store::error::Missing;
-use crate::store::index::turn_reader::Indexed;
-use crate::store::index::{IndexError, IndexReader};
+use crate::store::index::IndexReader;
+use crate::store::index::turn_reader::Paged;
 use crate::store::pages::{ItemPage, ItemQuery, TurnPage, TurnQuery, shown, summary};
 use crate::store::recorder::blocking;
 use crate::store::turns::history;
@@ -121,7 +121,7 @@ impl StoreCore {
     fn believed<P, T>(
         &self,
         id: ThreadId,
-        indexed: Result<Option<Indexed<Result<P, Missing>>>, IndexError>,
+        indexed: Paged<P>,
         read: impl FnOnce(&Path, P) -> Option<T>,
     ) -> Result<Answer<T>, StoreError> {
         let indexed = match indexed {

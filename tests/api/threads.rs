@@ -13,7 +13,73 @@ on_every_transport!(
     names_are_trimmed_stored_and_announced,
     unsubscribed_clients_hear_nothing,
     pages_of_the_list_meet_without_gap_or_overlap,
+    turns_and_items_page_the_same_before_and_after_a_restart,
 );
+
+async fn turns_and_items_page_the_same_before_and_after_a_restart(transport: Transport) {
+    let mut server = TestServer::start(transport).await;
+    let client = server.client().await;
+    let thread = client.thread().await;
+    server.model.say("answer one");
+    client.turn(&thread, "one").await;
+    server.model.add(Reply::call(
+        "exec_command",
+        json!({"cmd": "echo kept", "login": false}),
+        "c2",
+    ));
+    server.model.say("answer two");
+    client.turn(&thread, "two").await;
+    server
+        .model
+        .add(Reply::status(400, json!({"error": {"message": "this is refused"}})));
+    client.turn(&thread, "three").await;
+    let turns = json!({"threadId": thread, "itemsView": "full", "sortDirection": "asc"});
+    let told = client.call_raw("thread/turns/list", turns.clone()).await.unwrap();
+    assert_eq!(told["data"][2]["status"], "failed");
+    assert!(
+        told["data"][2]["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("this is refused")
+    );
+    let kinds: Vec<_> = told["data"][1]["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| &item["type"])
+        .collect();
+    assert_eq!(kinds, ["userMessage", "commandExecution", "agentMessage"]);
+    server.kill().await;
+    server.launch().await;
+    let client = server.client().await;
+    assert_eq!(client.call_raw("thread/turns/list", turns).await.unwrap(), told);
+
+    // All items one by one, by the cursors.
+    let mut walked = Vec::new();
+    let mut cursor = serde_json::Value::Null;
+    loop {
+        let asked = json!({"threadId": thread, "turnId": "", "limit": 1, "cursor": cursor});
+        let page = client.call_raw("thread/turns/items/list", asked).await.unwrap();
+        walked.extend(page["data"].as_array().unwrap().iter().cloned());
+        cursor = page["nextCursor"].clone();
+        if cursor.is_null() {
+            break;
+        }
+    }
+    let shown = told["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|turn| turn["items"].as_array().unwrap().clone());
+    assert_eq!(walked, shown.collect::<Vec<_>>());
+    let turn = &told["data"][1]["id"];
+    let asked = json!({"threadId": thread, "turnId": turn, "sortDirection": "desc", "limit": 1});
+    let page = client.call_raw("thread/turns/items/list", asked).await.unwrap();
+    assert_eq!(page["data"][0]["type"], "agentMessage");
+    let asked = json!({"threadId": thread, "turnId": "nothing"});
+    let refused = client.call_raw("thread/turns/items/list", asked).await.unwrap_err();
+    assert_eq!(refused.message, "turn not found: nothing");
+}
 
 async fn a_thread_is_listed_once_it_has_a_message(transport: Transport) {
     let mut server = TestServer::start(transport).await;

@@ -29,6 +29,9 @@ pub(crate) struct Indexed<T> {
     pub(crate) found: T,
 }
 
+/// A page's rows, or what is missing for there to be one; `None` when the index does not know the thread.
+pub(crate) type Paged<T> = Result<Option<Indexed<Result<T, Missing>>>, IndexError>;
+
 /// Items of a page, each with the id of its turn.
 pub(crate) type ItemPlaces = Vec<(String, OutlineItem)>;
 
@@ -66,12 +69,7 @@ impl IndexReader {
     }
 
     /// The turns from `anchor` on, at most one more than `limit`.
-    pub(crate) fn turn_page(
-        &self,
-        id: ThreadId,
-        page: &Page<TurnAnchor>,
-        items: bool,
-    ) -> Result<Option<Indexed<Result<Vec<OutlineTurn>, Missing>>>, IndexError> {
+    pub(crate) fn turn_page(&self, id: ThreadId, page: &Page<TurnAnchor>, items: bool) -> Paged<Vec<OutlineTurn>> {
         self.indexed(id, |connection, key, _| {
             let mut select = turns::table
                 .filter(turns::thread_key.eq(key))
@@ -101,12 +99,7 @@ impl IndexReader {
     }
 
     /// The items from `anchor` on, of one turn or of the whole thread, at most one more than `limit`.
-    pub(crate) fn item_page(
-        &self,
-        id: ThreadId,
-        turn_id: Option<&str>,
-        page: &Page<ItemAnchor>,
-    ) -> Result<Option<Indexed<Result<ItemPlaces, Missing>>>, IndexError> {
+    pub(crate) fn item_page(&self, id: ThreadId, turn_id: Option<&str>, page: &Page<ItemAnchor>) -> Paged<ItemPlaces> {
         self.indexed(id, |connection, key, _| {
             let mut select = items::table
                 .inner_join(

@@ -2,6 +2,9 @@
 //!
 //! Items stay raw. A compaction replaces what came before it, a rollback cuts off the last messages of the user and
 //! what followed them, and at the end every call has an output: one that never came is written as `aborted`.
+//!
+//! What no provider would take is not held: past [`LIMIT`] the oldest exchanges go, whole ones, as a request of that
+//! size would only be refused. The last exchange always stays.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -12,6 +15,9 @@ use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::store::rollout::{CompactedLine, EventMsg, RolloutItem};
+
+/// How much a conversation that is read back may hold, in bytes of its items.
+pub const LIMIT: usize = 32 * 1024 * 1024;
 
 /// The members of a conversation item that matter here.
 #[derive(Deserialize)]
@@ -29,16 +35,60 @@ fn peek(item: &RawValue) -> Option<Peek<'_>> {
 }
 
 /// Folds lines into the conversation.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Conversation {
+    limit: usize,
     items: Vec<Arc<RawValue>>,
     /// Where the user's messages stand in `items`.
     user_messages: Vec<usize>,
     /// The last items with role `user`, for the event that says one was a message.
     last_user_item: Option<usize>,
+    /// Of all items.
+    bytes: usize,
+    /// The oldest part is missing: it was let go, or never read.
+    cut: bool,
+    /// A rollback reached into the part that is missing.
+    short: bool,
+}
+
+impl Default for Conversation {
+    fn default() -> Self {
+        Conversation::holding(LIMIT)
+    }
 }
 
 impl Conversation {
+    /// The fold of a rollout that is read from somewhere in its middle.
+    pub fn from_middle() -> Self {
+        Conversation {
+            cut: true,
+            ..Conversation::default()
+        }
+    }
+
+    /// The fold with another limit.
+    pub fn holding(limit: usize) -> Self {
+        Conversation {
+            limit,
+            items: Vec::new(),
+            user_messages: Vec::new(),
+            last_user_item: None,
+            bytes: 0,
+            cut: false,
+            short: false,
+        }
+    }
+
+    /// Whether the oldest part is missing.
+    pub fn is_cut(&self) -> bool {
+        self.cut
+    }
+
+    /// Whether it must be read from further back, because a rollback reached into what was not read.
+    pub fn is_short(&self) -> bool {
+        self.short
+    }
+
     /// Folds in the next line.
     pub fn observe(&mut self, item: &RolloutItem) {
         match item {
@@ -66,6 +116,40 @@ impl Conversation {
             self.last_user_item = Some(self.items.len());
         }
         self.items.push(Arc::clone(raw));
+        self.bytes += raw.get().len();
+        if self.bytes > self.limit {
+            self.let_go();
+        }
+    }
+
+    /// Lets the oldest exchanges go, more than is needed now, so that this is not done for every item.
+    fn let_go(&mut self) {
+        let mut left = self.bytes;
+        let mut passed = 0;
+        let mut end = 0;
+        for &at in self.user_messages.iter().skip(1) {
+            let bytes: usize = self
+                .items
+                .iter()
+                .take(at)
+                .skip(passed)
+                .map(|item| item.get().len())
+                .sum();
+            left -= bytes;
+            (passed, end) = (at, at);
+            if left <= self.limit / 4 * 3 {
+                break;
+            }
+        }
+        if end == 0 {
+            return;
+        }
+        self.items.drain(..end);
+        self.user_messages.retain(|at| *at >= end);
+        self.user_messages.iter_mut().for_each(|at| *at -= end);
+        self.last_user_item = self.last_user_item.and_then(|at| at.checked_sub(end));
+        self.bytes = left;
+        self.cut = true;
     }
 
     fn compact(&mut self, compacted: &CompactedLine) {
@@ -86,12 +170,16 @@ impl Conversation {
         };
         self.user_messages.clear();
         self.last_user_item = None;
+        self.bytes = self.items.iter().map(|item| item.get().len()).sum();
+        self.cut &= compacted.replacement_history.is_none();
+        self.short &= self.cut;
     }
 
     fn roll_back(&mut self, count: usize) {
         if count == 0 {
             return;
         }
+        self.short |= self.cut && count >= self.user_messages.len();
         let keep = self.user_messages.len().saturating_sub(count);
         let Some(&cut) = self.user_messages.get(keep) else {
             return;
@@ -106,10 +194,17 @@ impl Conversation {
         }
         self.items.truncate(end);
         self.last_user_item = None;
+        self.bytes = self.items.iter().map(|item| item.get().len()).sum();
     }
 
     /// The conversation, every call paired with an output and every output with a call.
-    pub fn into_items(self) -> Vec<Arc<RawValue>> {
+    pub fn into_items(mut self) -> Vec<Arc<RawValue>> {
+        // An exchange that lost its beginning is no exchange.
+        if self.cut
+            && let Some(&first) = self.user_messages.first()
+        {
+            self.items.drain(..first);
+        }
         let mut called = HashSet::new();
         let mut answered = HashSet::new();
         for item in &self.items {

@@ -16,7 +16,7 @@ use crate::store::rollout::{
     Decoded, EventMsg, Interest, RolloutItem, RolloutReader, SessionMeta, TurnContextLine, decode_line,
 };
 use crate::store::turns::builder::{Detail, TurnBuilder};
-use crate::store::turns::conversation::Conversation;
+use crate::store::turns::conversation::{self, Conversation};
 use crate::store::turns::landmarks::{Landmarks, Span};
 
 /// All turns with their items. `live_turn` is the turn that runs now, if the thread is loaded.
@@ -33,14 +33,33 @@ pub(crate) fn turns(path: &Path, live_turn: Option<&str>) -> Result<Vec<Turn>, S
     Ok(turns.into_turns(live_turn))
 }
 
-/// The conversation as the model is to be sent it, from `offset` on.
-pub(crate) fn conversation(path: &Path, offset: u64) -> Result<Vec<Arc<RawValue>>, StoreError> {
-    let mut conversation = Conversation::default();
-    let mut reader = open(path, offset, Interest::Conversation)?;
-    while let Some(item) = reader.next_item().map_err(|error| StoreError::read(path, error))? {
-        conversation.observe(&item);
+/// How much of a rollout's end is read for its conversation at first. Enough to fill the conversation where a good part of
+/// the file is conversation, as it is where rollouts grow long.
+const TAIL: u64 = 4 * conversation::LIMIT as u64;
+
+/// The conversation as the model is to be sent it, from `offset` on, and whether its oldest part is left out.
+pub(crate) fn conversation(path: &Path, offset: u64) -> Result<(Vec<Arc<RawValue>>, bool), StoreError> {
+    let size = std::fs::metadata(path)
+        .map_err(|error| StoreError::read(path, error))?
+        .len();
+    let mut tail = TAIL;
+    loop {
+        let start = size.saturating_sub(tail).max(offset);
+        let mut conversation = match start > offset {
+            true => Conversation::from_middle(),
+            false => Conversation::default(),
+        };
+        // From the middle the first line is the end of one, which counts as damage.
+        let mut reader = open(path, start, Interest::Conversation)?;
+        while let Some(item) = reader.next_item().map_err(|error| StoreError::read(path, error))? {
+            conversation.observe(&item);
+        }
+        if start == offset || !conversation.is_short() {
+            let cut = conversation.is_cut();
+            return Ok((conversation.into_items(), cut));
+        }
+        tail = tail.saturating_mul(4);
     }
-    Ok(conversation.into_items())
 }
 
 fn open(path: &Path, offset: u64, interest: Interest) -> Result<RolloutReader, StoreError> {

@@ -262,3 +262,34 @@ fn compaction_replaces_and_rollback_cuts_the_conversation() {
     assert_eq!(found[0]["content"][0]["text"], "one");
     assert_eq!(found[1]["content"][0]["text"], "all");
 }
+
+#[test]
+fn a_conversation_that_no_provider_would_take_loses_its_oldest_exchanges() {
+    const LIMIT: usize = 10_000;
+    let big = "x".repeat(LIMIT / 5);
+    let mut conversation = Conversation::holding(LIMIT);
+    for number in 0..12 {
+        conversation.observe(&user_item(&format!("{number} {big}")));
+        conversation.observe(&said("asked"));
+        conversation.observe(&item(json!({"type": "message", "role": "assistant", "content": []})));
+    }
+    assert!(conversation.is_cut());
+    let items = conversation.into_items();
+    assert!(
+        items[0].get().contains("\"role\":\"user\""),
+        "begins with a message of the user"
+    );
+    assert!(items.len() >= 6 && items.len() % 2 == 0, "{}", items.len());
+    assert!(items.iter().map(|item| item.get().len()).sum::<usize>() <= LIMIT);
+    assert!(items[items.len() - 2].get().contains("11 x"), "the last exchange stays");
+}
+
+#[test]
+fn a_rollback_into_what_was_not_read_is_told() {
+    let mut conversation = Conversation::from_middle();
+    conversation.observe(&user_item("a"));
+    conversation.observe(&said("a"));
+    assert!(!conversation.is_short());
+    conversation.observe(&event(json!({"type": "thread_rolled_back", "num_turns": 1})));
+    assert!(conversation.is_short());
+}
