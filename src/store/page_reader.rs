@@ -1,10 +1,10 @@
 //! Answering pages of turns and items: places from the index, contents from the lines they point at.
 //!
 //! A thread that is being recorded is brought into the index first, which costs a commit at most. Where the index
-//! cannot be believed, the page is cut out of the whole file: the same answer, more slowly.
+//! cannot be believed, the places come from a pass over the file: the same answer, more slowly.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::protocol::{SortDirection, ThreadId, ThreadItem, Turn, TurnItemsView, TurnStatus};
@@ -12,14 +12,12 @@ use crate::store::core::StoreCore;
 use crate::store::counters::Caller;
 use crate::store::error::Missing;
 use crate::store::index::IndexReader;
-use crate::store::index::turn_reader::Paged;
-use crate::store::pages::{ItemPage, ItemQuery, TurnPage, TurnQuery, shown, summary};
+use crate::store::index::turn_reader::{ItemPlaces, Paged};
+use crate::store::pages::{ItemPage, ItemQuery, TurnPage, TurnQuery, summary};
 use crate::store::recorder::blocking;
-use crate::store::turns::history;
 use crate::store::turns::item_lines::read_item;
-use crate::store::turns::items;
 use crate::store::turns::outline::{OutlineItem, OutlineTurn};
-use crate::store::{Scope, StoreError};
+use crate::store::{Scope, StoreError, scan};
 
 /// What the index says for a page, when it can be believed.
 enum Answer<T> {
@@ -58,15 +56,7 @@ impl StoreCore {
         let found = self
             .ask_index(id, move |core, reader| {
                 let places = reader.item_page(id, asked.turn_id.as_deref(), &asked.page);
-                core.believed(id, places, |path, mut places| {
-                    let file = File::open(path).ok()?;
-                    let more = asked.page.cut(&mut places);
-                    let items = places
-                        .into_iter()
-                        .map(|(turn_id, place)| Some((turn_id, read_item(&file, &place)?)))
-                        .collect::<Option<Vec<_>>>()?;
-                    Some(ItemPage { items, more })
-                })
+                core.believed(id, places, |path, places| indexed_items(path, places, &asked))
             })
             .await?;
         if let Some(page) = found {
@@ -161,33 +151,26 @@ impl StoreCore {
     }
 
     fn turns_of_file(&self, id: ThreadId, query: &TurnQuery) -> Result<TurnPage, StoreError> {
-        let (path, _) = self
-            .find_path(id, Scope::All)
-            .ok_or_else(|| StoreError::NotFound(id.to_string()))?;
-        let mut turns = history::turns(&path, query.live_turn.as_deref())?;
+        let (path, mut turns) = self.outline_of_file(id)?;
         if query.page.direction == SortDirection::Desc {
             turns.reverse();
         }
         if let Some(anchor) = &query.page.anchor {
             begin_at(&mut turns, anchor.include, |turn| turn.id == anchor.turn_id)?;
         }
-        let more = query.page.cut(&mut turns);
-        let turns = turns.into_iter().map(|turn| shown(turn, query.view)).collect();
-        Ok(TurnPage { turns, more })
+        self.indexed_turns(&path, turns, query)
+            .ok_or_else(|| StoreError::read(&path, "it changed while it was read"))
     }
 
     fn items_of_file(&self, id: ThreadId, query: &ItemQuery) -> Result<ItemPage, StoreError> {
-        let (path, _) = self
-            .find_path(id, Scope::All)
-            .ok_or_else(|| StoreError::NotFound(id.to_string()))?;
-        let mut turns = history::turns(&path, None)?;
+        let (path, mut turns) = self.outline_of_file(id)?;
         if let Some(turn_id) = &query.turn_id {
             turns.retain(|turn| turn.id == *turn_id);
             if turns.is_empty() {
                 return Err(StoreError::Missing(Missing::Turn));
             }
         }
-        let mut found: Vec<(String, ThreadItem)> = turns
+        let mut places: ItemPlaces = turns
             .into_iter()
             .flat_map(|turn| {
                 let id = turn.id;
@@ -195,16 +178,34 @@ impl StoreCore {
             })
             .collect();
         if query.page.direction == SortDirection::Desc {
-            found.reverse();
+            places.reverse();
         }
         if let Some(anchor) = &query.page.anchor {
-            begin_at(&mut found, anchor.include, |(turn_id, item)| {
-                *turn_id == anchor.turn_id && items::id(item) == anchor.item_id
+            begin_at(&mut places, anchor.include, |(turn_id, item)| {
+                *turn_id == anchor.turn_id && item.id == anchor.item_id
             })?;
         }
-        let more = query.page.cut(&mut found);
-        Ok(ItemPage { items: found, more })
+        indexed_items(&path, places, query).ok_or_else(|| StoreError::read(&path, "it changed while it was read"))
     }
+
+    /// What the index would say of a thread, from its file.
+    fn outline_of_file(&self, id: ThreadId) -> Result<(PathBuf, Vec<OutlineTurn>), StoreError> {
+        let (path, archived) = self
+            .find_path(id, Scope::All)
+            .ok_or_else(|| StoreError::NotFound(id.to_string()))?;
+        let scanned = scan::whole(&path, archived)?.ok_or_else(|| StoreError::empty(&path))?;
+        Ok((path, scanned.outline.turns))
+    }
+}
+
+fn indexed_items(path: &Path, mut places: ItemPlaces, query: &ItemQuery) -> Option<ItemPage> {
+    let file = File::open(path).ok()?;
+    let more = query.page.cut(&mut places);
+    let items = places
+        .into_iter()
+        .map(|(turn_id, place)| Some((turn_id, read_item(&file, &place)?)))
+        .collect::<Option<Vec<_>>>()?;
+    Some(ItemPage { items, more })
 }
 
 /// The items that a view shows, in order.

@@ -98,25 +98,6 @@ pub struct ItemPage {
     pub more: bool,
 }
 
-/// A turn with as much of its items as the view shows.
-pub(crate) fn shown(mut turn: Turn, view: TurnItemsView) -> Turn {
-    turn.items_view = view;
-    match view {
-        TurnItemsView::Full => {}
-        TurnItemsView::NotLoaded => turn.items.clear(),
-        TurnItemsView::Summary => {
-            let kinds: Vec<_> = turn.items.iter().map(crate::store::turns::items::kind).collect();
-            let kept = summary(&kinds);
-            let mut place = 0;
-            turn.items.retain(|_| {
-                place += 1;
-                kept.contains(&Some(place - 1))
-            });
-        }
-    }
-    turn
-}
-
 /// Where the items of a summary stand among items of these kinds: the first question and the last answer.
 pub(crate) fn summary(kinds: &[&str]) -> [Option<usize>; 2] {
     [

@@ -60,6 +60,11 @@ impl IndexError {
 }
 
 impl IndexError {
+    /// Whether the database is well and refused what was to be written.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, IndexError::Unavailable(text) if text.contains("constraint"))
+    }
+
     /// The class that metrics name it by: SQLite's primary result code, as far as its message tells it.
     fn class(&self) -> &'static str {
         let text = match self {
@@ -186,7 +191,8 @@ fn connect(path: &Path) -> Result<SqliteConnection, IndexError> {
     let mut connection = counted("open_state", || {
         let mut connection = SqliteConnection::establish(&path.display().to_string())?;
         connection.batch_execute(
-            "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
+            "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+             PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;",
         )?;
         Ok(connection)
     })?;

@@ -1,4 +1,4 @@
-//! Writing the index: many jobs in one transaction, each in a savepoint of its own.
+//! Writing the index: many jobs in one transaction.
 //!
 //! Used by the one actor that owns the writing connection. A job that fails takes only itself back; an error of the
 //! database itself (busy, full, broken) takes the whole batch back and is told to the caller, who tries again.
@@ -50,6 +50,20 @@ impl IndexConnection {
 
     /// Writes a batch and commits it. The results stand in the order of the changes.
     pub fn write(&mut self, ops: &[&WriteOp]) -> Result<Vec<WriteResult>, IndexError> {
+        // A savepoint for each change costs more than the change (the index of texts writes out what it holds), and is
+        // needed almost never.
+        let together = self
+            .connection
+            .immediate_transaction(|connection| ops.iter().try_for_each(|op| write_op(connection, op)));
+        match together.map_err(IndexError::from) {
+            Ok(()) => Ok(vec![Ok(()); ops.len()]),
+            Err(error) if error.is_refusal() => self.write_each(ops),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The same with a savepoint for each change, so that one that is refused costs itself alone.
+    fn write_each(&mut self, ops: &[&WriteOp]) -> Result<Vec<WriteResult>, IndexError> {
         self.connection.immediate_transaction(|connection| {
             let mut results = Vec::with_capacity(ops.len());
             for op in ops {
@@ -57,7 +71,7 @@ impl IndexConnection {
                 results.push(match result {
                     Ok(()) => Ok(()),
                     Err(error) => match IndexError::from(error) {
-                        IndexError::Unavailable(text) if text.contains("constraint") => Err(text),
+                        error if error.is_refusal() => Err(error.to_string()),
                         error => return Err(error),
                     },
                 });
