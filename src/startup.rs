@@ -30,7 +30,7 @@ use crate::rpc::notices::Notices;
 use crate::rpc::pending::PendingServerRequests;
 use crate::rpc::replay::ReplayLimits;
 use crate::settings::Settings;
-use crate::store::{LocalThreadStore, StoreWarning};
+use crate::store::{LocalThreadStore, StoreWarning, ThreadStore};
 use crate::telemetry::metrics::{self, Load};
 use crate::transport::{RunningListener, StartListener, stdio};
 
@@ -90,8 +90,9 @@ pub async fn build(options: Options) -> Result<Server, StartError> {
     }
     let load = Arc::new(Load::default());
     let supervisor = Supervisor::launch(load.clone());
-    let services = services(settings, &options.config);
-    let index = supervised_index(&supervisor, &services.store)?;
+    let store = LocalThreadStore::open(settings.home.clone(), settings.durability);
+    let services = services(settings, &options.config, &store);
+    let index = supervised_index(&supervisor, &store)?;
     let kernel = Kernel::new(services, supervisor, load);
     // Watched before anything listens: a signal that comes early is not lost.
     let signals = match options.listeners.is_empty() {
@@ -116,13 +117,13 @@ pub async fn build(options: Options) -> Result<Server, StartError> {
 }
 
 /// Makes the services. Threads get arbiters of their own.
-pub(crate) fn services(settings: Settings, config: &[(String, String)]) -> Arc<Services> {
+pub(crate) fn services(settings: Settings, config: &[(String, String)], store: &LocalThreadStore) -> Arc<Services> {
     let home = settings.home.clone();
     let server_cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let clients = Arc::new(ClientDirectory::default());
     let pending = Arc::new(PendingServerRequests::default());
     let turn_count = Arc::new(TurnCounter::default());
-    let store = LocalThreadStore::open(home.clone(), settings.durability);
+    let threads_on_disk: Arc<dyn ThreadStore> = Arc::new(store.clone());
     let replay = Arc::new(ReplayLimits {
         events: settings.replay_window_events,
         // Whoever comes back is sent all of it at once.
@@ -132,7 +133,7 @@ pub(crate) fn services(settings: Settings, config: &[(String, String)]) -> Arc<S
     });
     let threads = ThreadRegistry::new(Surroundings {
         run_turn: Box::new(|job| Box::pin(run_turn(job))),
-        store: store.clone(),
+        store: Arc::clone(&threads_on_disk),
         clients: clients.clone(),
         pending: pending.clone(),
         turns: turn_count.clone(),
@@ -142,7 +143,7 @@ pub(crate) fn services(settings: Settings, config: &[(String, String)]) -> Arc<S
     let services = Arc::new(Services {
         config: Arc::new(ConfigLoader::new(home.clone(), server_cwd, config)),
         agents: Arc::new(store.agent_graph()),
-        store,
+        store: threads_on_disk,
         models: Models::new(home.clone()),
         threads: Arc::new(threads),
         clients,
@@ -154,7 +155,7 @@ pub(crate) fn services(settings: Settings, config: &[(String, String)]) -> Arc<S
         settings: Arc::new(settings),
         home,
     });
-    tell_warnings(&services);
+    tell_warnings(&services, store);
     services
 }
 
@@ -188,7 +189,7 @@ fn supervised_index(supervisor: &Handle<Supervisor>, store: &LocalThreadStore) -
 }
 
 /// What is wrong with the store is told to every client, those that are connected already included.
-fn tell_warnings(services: &Arc<Services>) {
+fn tell_warnings(services: &Arc<Services>, store: &LocalThreadStore) {
     let told = Arc::downgrade(services);
     let tell = move |warning: &StoreWarning| {
         if let Some(services) = told.upgrade() {
@@ -202,10 +203,10 @@ fn tell_warnings(services: &Arc<Services>) {
             services.notices.add(warning);
         }
     };
-    for warning in services.store.warnings() {
+    for warning in store.warnings() {
         tell(&warning);
     }
-    services.store.on_warning(tell);
+    store.on_warning(tell);
 }
 
 impl Server {

@@ -14,7 +14,7 @@ use crate::protocol::methods::Notification;
 use crate::protocol::*;
 use crate::rpc::context::RequestContext;
 use crate::rpc::{EncodedNotification, RpcError};
-use crate::store::{Scope, StoreError, ThreadStore};
+use crate::store::{Scope, StoreError};
 
 /// `thread/archive`.
 pub async fn archive(cx: RequestContext, params: ThreadArchiveParams) -> Result<ThreadArchiveResponse, RpcError> {

@@ -9,7 +9,7 @@ use crate::methods::thread_setup::normal;
 use crate::protocol::*;
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
-use crate::store::{ListQuery, StoreError, ThreadStore};
+use crate::store::{ListQuery, StoreError};
 
 /// `thread/list`: a page of stored threads, newest first unless told otherwise.
 pub async fn list(cx: RequestContext, params: ThreadListParams) -> Result<ThreadListResponse, RpcError> {

@@ -23,7 +23,6 @@ use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
 use crate::store::{
     BaseInstructions, NewThread, Recorder, RolloutItem, SessionMeta, StoreError, StoredConversation, ThreadHead,
-    ThreadStore,
 };
 
 /// What is special about a new thread.

@@ -6,7 +6,7 @@ use crate::methods::thread_lookup::{not_loaded, parse, refused};
 use crate::protocol::*;
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
-use crate::store::{Scope, StoreError, ThreadStore};
+use crate::store::{Scope, StoreError};
 
 /// `thread/read`.
 pub async fn read(cx: RequestContext, params: ThreadReadParams) -> Result<ThreadReadResponse, RpcError> {

@@ -19,7 +19,7 @@ use crate::methods::thread_start::notice_extended_history;
 use crate::protocol::*;
 use crate::rpc::context::RequestContext;
 use crate::rpc::{EncodedNotification, RpcError};
-use crate::store::{ResumedThread, Scope, StoreError, ThreadStore};
+use crate::store::{ResumedThread, Scope, StoreError};
 
 /// `thread/resume`.
 pub async fn resume(cx: RequestContext, mut params: ThreadResumeParams) -> Result<ThreadResumeResponse, RpcError> {

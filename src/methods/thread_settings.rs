@@ -9,7 +9,7 @@ use crate::methods::thread_lookup::{not_found, parse, refused};
 use crate::protocol::*;
 use crate::rpc::context::RequestContext;
 use crate::rpc::{EncodedNotification, RpcError};
-use crate::store::{Scope, StoreError, ThreadStore};
+use crate::store::{Scope, StoreError};
 
 /// `thread/unsubscribe`: the thread stays loaded, its events no longer come.
 pub async fn unsubscribe(

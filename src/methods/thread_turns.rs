@@ -14,7 +14,7 @@ use crate::protocol::*;
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
 use crate::store::turns::items;
-use crate::store::{ItemAnchor, ItemQuery, Missing, Page, StoreError, ThreadStore, TurnAnchor, TurnQuery};
+use crate::store::{ItemAnchor, ItemQuery, Missing, Page, StoreError, TurnAnchor, TurnQuery};
 
 /// Where a page of turns begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,6 +150,7 @@ fn page_error(error: StoreError, id: ThreadId, what: &str) -> RpcError {
         StoreError::Missing(_) => {
             RpcError::invalid_request(format!("invalid cursor: anchor {what} is no longer present"))
         }
+        StoreError::Unsupported(operation) => RpcError::not_supported(format!("{operation} is not supported")),
         other => read_error(other),
     }
 }

@@ -8,7 +8,7 @@ use crate::methods::thread_settings::require_persisted;
 use crate::protocol::*;
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
-use crate::store::{Scope, StoreError, ThreadStore};
+use crate::store::{Scope, StoreError};
 
 fn not_built<T>(cx: &RequestContext) -> Result<T, RpcError> {
     Err(RpcError::not_supported(format!(

@@ -17,7 +17,7 @@ use crate::rpc::notices::Notices;
 use crate::rpc::pending::PendingServerRequests;
 use crate::rpc::replay::ReplayLimits;
 use crate::settings::Settings;
-use crate::store::{AgentGraphStore, LocalThreadStore};
+use crate::store::{AgentGraphStore, ThreadStore};
 
 /// Everything handlers can reach.
 pub struct Services {
@@ -27,8 +27,8 @@ pub struct Services {
     pub settings: Arc<Settings>,
     /// config.toml and its layers.
     pub config: Arc<ConfigLoader>,
-    /// Threads on disk.
-    pub store: LocalThreadStore,
+    /// Where threads are kept: one store for the process, made from its start-up settings.
+    pub store: Arc<dyn ThreadStore>,
     /// Which agents were spawned by which thread.
     pub agents: Arc<dyn AgentGraphStore>,
     /// Model providers by id.

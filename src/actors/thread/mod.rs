@@ -35,7 +35,7 @@ use crate::rpc::context::{ClientDirectory, TurnCounter};
 use crate::rpc::pending::PendingServerRequests;
 use crate::rpc::replay::ReplayLimits;
 use crate::rpc::{ConnectionId, EncodedNotification};
-use crate::store::{LocalThreadStore, Recorder};
+use crate::store::{Recorder, ThreadStore};
 
 use deferred::{Deferred, Effect};
 use registry::Loaded;
@@ -61,7 +61,7 @@ pub struct Surroundings {
     /// What runs turns.
     pub run_turn: TurnRunner,
     /// Where threads are kept.
-    pub store: LocalThreadStore,
+    pub store: Arc<dyn ThreadStore>,
     /// Everyone connected, for broadcasts.
     pub clients: Arc<ClientDirectory>,
     /// Requests to clients.

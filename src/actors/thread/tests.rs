@@ -75,7 +75,10 @@ impl House {
         let home = tempfile::tempdir().unwrap();
         let surroundings = Surroundings {
             run_turn: Box::new(|job| Box::pin(script(job))),
-            store: LocalThreadStore::open(home.path().to_path_buf(), crate::store::Durability::Os),
+            store: Arc::new(crate::store::LocalThreadStore::open(
+                home.path().to_path_buf(),
+                crate::store::Durability::Os,
+            )),
             clients: clients.clone(),
             pending: pending.clone(),
             turns: Arc::default(),

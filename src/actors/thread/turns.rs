@@ -23,7 +23,6 @@ use crate::methods::thread_load::conversation;
 use crate::methods::thread_setup::{normal, workspace_roots};
 use crate::protocol::*;
 use crate::rpc::context::TurnGuard;
-use crate::store::ThreadStore;
 
 /// How long an interrupted turn may take to end by itself.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(10);

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::config::ConfigLoader;
 use crate::methods::thread_setup::{Wishes, resolve};
-use crate::store::{Durability, LocalThreadStore};
+use crate::store::{Durability, LocalThreadStore, ThreadStore};
 
 /// The seed of a new thread in `home`, on the offline model.
 pub(crate) fn seed(home: &Path) -> ThreadSeed {

@@ -90,9 +90,10 @@ fn caller() -> (Caller, Arc<crate::rpc::outbox::OutboxQueue>, tempfile::TempDir)
     let outbox = Arc::new(crate::rpc::outbox::OutboxQueue::new(Arc::default()));
     let client = ClientHandle::new(ConnectionId(0), "in-process", outbox.clone());
     let settings = crate::settings::Settings::defaults(home.path().to_path_buf());
+    let store = crate::store::LocalThreadStore::open(home.path().to_path_buf(), settings.durability);
     let caller = Caller {
         client,
-        services: crate::startup::services(settings, &[]),
+        services: crate::startup::services(settings, &[], &store),
         disconnected: CancellationToken::new(),
     };
     (caller, outbox, home)
