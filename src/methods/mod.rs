@@ -22,6 +22,7 @@ mod git_state;
 pub(crate) mod thread_events;
 pub(crate) mod thread_load;
 pub(crate) mod thread_lookup;
+mod thread_overrides;
 mod thread_permissions;
 pub(crate) mod thread_setup;
 
