@@ -7,7 +7,9 @@ pub mod initialize;
 pub mod mock;
 pub mod model;
 pub mod thread_archive;
+pub mod thread_fork;
 pub mod thread_list;
+pub mod thread_metadata;
 pub mod thread_read;
 pub mod thread_resume;
 pub mod thread_settings;
@@ -22,6 +24,7 @@ mod git_state;
 pub(crate) mod thread_events;
 pub(crate) mod thread_load;
 pub(crate) mod thread_lookup;
+mod thread_overrides;
 mod thread_permissions;
 pub(crate) mod thread_setup;
 

@@ -1,8 +1,9 @@
-//! The lossless reconnect (docs/reconnect.md): where a thread's events stand, for answers to clients that count them.
+//! What is told about threads around an answer: where their events stand for clients that count them (the lossless
+//! reconnect, docs/reconnect.md), what was used so far, and what everybody hears.
 
 use std::sync::Arc;
 
-use crate::engine::thread_ref::{ThreadCommand, ThreadError};
+use crate::engine::thread_ref::{LastUsage, ThreadCommand, ThreadError};
 use crate::protocol::*;
 use crate::rpc::context::{RequestContext, Services};
 use crate::rpc::{ClientHandle, EncodedNotification};
@@ -49,4 +50,17 @@ pub(crate) fn broadcast(services: &Services, id: &ThreadId, notification: Encode
         }
         Err(_) => services.clients.broadcast(&notification),
     }
+}
+
+/// Tells the requester, after its response, what the thread has used so far.
+pub(crate) fn tell_usage(cx: &RequestContext, id: ThreadId, usage: Option<LastUsage>) {
+    let Some(last) = usage else { return };
+    let client = cx.client.clone();
+    cx.after(move || {
+        client.notify_one(&ThreadTokenUsageUpdatedNotification {
+            thread_id: id.to_string(),
+            token_usage: *last.usage,
+            turn_id: last.turn_id.to_string(),
+        });
+    });
 }

@@ -41,26 +41,9 @@ pub(crate) async fn new_thread(
     origin: Origin,
     brought: &[ResponseItem],
 ) -> Result<Thread, RpcError> {
-    let id = ThreadId::generate();
-    let instructions = match &prepared.config.base_instructions {
-        Some(text) => text.clone(),
-        None => {
-            let model = model_info(&prepared.settings, &prepared.config);
-            base_instructions(&model, prepared.settings.personality)
-        }
-    };
-    let mut meta = SessionMeta::new(
-        id,
-        prepared.settings.cwd.as_path().to_path_buf(),
-        cx.services.originator(),
-        prepared.config.model_provider.clone(),
-    );
-    meta.thread_source = origin.thread_source;
-    meta.git = prepared.git.clone();
-    meta.base_instructions = Some(BaseInstructions {
-        text: instructions.clone(),
-    });
-    meta.dynamic_tools = Some(origin.dynamic_tools.clone()).filter(|tools| !tools.is_empty());
+    let meta = first_line(cx, &prepared, &origin);
+    let id = meta.id;
+    let instructions = instructions_of(&meta);
     let new = NewThread {
         meta,
         ephemeral: origin.ephemeral,
@@ -90,6 +73,63 @@ pub(crate) async fn new_thread(
         raw_events: origin.raw_events,
         conversation: Some(conversation),
         usage: None,
+    };
+    loading.finish(cx).await?;
+    Ok(thread)
+}
+
+/// The first line of a thread that is made now.
+pub(crate) fn first_line(cx: &RequestContext, prepared: &Prepared, origin: &Origin) -> SessionMeta {
+    let instructions = match &prepared.config.base_instructions {
+        Some(text) => text.clone(),
+        None => {
+            let model = model_info(&prepared.settings, &prepared.config);
+            base_instructions(&model, prepared.settings.personality)
+        }
+    };
+    let mut meta = SessionMeta::new(
+        ThreadId::generate(),
+        prepared.settings.cwd.as_path().to_path_buf(),
+        cx.services.originator(),
+        prepared.config.model_provider.clone(),
+    );
+    meta.thread_source = origin.thread_source;
+    // Git is read back from the file, and an ephemeral thread has none.
+    meta.git = prepared.git.clone().filter(|_| !origin.ephemeral);
+    meta.base_instructions = Some(BaseInstructions { text: instructions });
+    meta.dynamic_tools = Some(origin.dynamic_tools.clone()).filter(|tools| !tools.is_empty());
+    meta
+}
+
+fn instructions_of(meta: &SessionMeta) -> String {
+    meta.base_instructions
+        .as_ref()
+        .map(|given| given.text.clone())
+        .unwrap_or_default()
+}
+
+/// Makes and loads a thread that is not kept and goes on from a conversation.
+pub(crate) async fn passing_thread(
+    cx: &RequestContext,
+    prepared: Prepared,
+    origin: Origin,
+    meta: SessionMeta,
+    conversation: Conversation,
+    usage: Option<LastUsage>,
+) -> Result<Thread, RpcError> {
+    let (id, instructions) = (meta.id, instructions_of(&meta));
+    let new = NewThread { meta, ephemeral: true };
+    let recorder = cx.services.store.create(new).map_err(store_error)?;
+    let thread = recorder.thread().to_thread(ThreadStatus::Idle, Vec::new());
+    let loading = Loading {
+        id,
+        prepared,
+        recorder,
+        instructions,
+        dynamic_tools: origin.dynamic_tools,
+        raw_events: origin.raw_events,
+        conversation: Some(conversation),
+        usage,
     };
     loading.finish(cx).await?;
     Ok(thread)

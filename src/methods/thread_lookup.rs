@@ -3,6 +3,8 @@
 //! An id that is no UUID, one that names no loaded thread, and one that names no stored thread are told apart, and each
 //! method has its own words for the latter two.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::json;
 
 use crate::engine::thread_ref::{ThreadError, ThreadRef};
@@ -34,6 +36,16 @@ pub(crate) fn not_loaded(id: ThreadId) -> RpcError {
 /// The error of methods that need the thread's file.
 pub(crate) fn no_rollout(id: ThreadId) -> RpcError {
     RpcError::invalid_request(format!("no rollout found for thread id {id}"))
+}
+
+/// The rollout that a request names by its path, without links; a relative one starts at the home.
+pub(crate) async fn rollout_at(home: &Path, path: &str) -> Result<PathBuf, RpcError> {
+    let path = home.join(path);
+    let shown = path.display().to_string();
+    tokio::task::spawn_blocking(move || std::fs::canonicalize(path))
+        .await
+        .map_err(|_| RpcError::internal("the rollout path could not be resolved"))?
+        .map_err(|error| RpcError::invalid_request(format!("failed to resolve rollout path `{shown}`: {error}")))
 }
 
 /// The answer for a command that a thread did not take or refused.

@@ -4,17 +4,16 @@
 //! the response, its token usage to the requester. For a loaded one: the response, the token usage, then the requests
 //! that wait for an answer, under their old ids; overrides count for nothing then.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tokio::sync::oneshot;
 
-use crate::config::ThreadOverrides;
-use crate::engine::settings::TurnSettings;
-use crate::engine::thread_ref::{LastUsage, ThreadCommand, ThreadRef};
+use crate::engine::thread_ref::{ThreadCommand, ThreadRef};
 use crate::methods::thread_events;
 use crate::methods::thread_load::{self, Origin, read_error};
-use crate::methods::thread_lookup::{no_rollout, parse, refused};
-use crate::methods::thread_setup::{self, Wishes, shown_reviewer, shown_tier};
+use crate::methods::thread_lookup::{no_rollout, parse, refused, rollout_at};
+use crate::methods::thread_overrides::LoadedThread;
+use crate::methods::thread_setup::{self, Wishes};
 use crate::methods::thread_start::notice_extended_history;
 use crate::protocol::*;
 use crate::rpc::context::RequestContext;
@@ -32,7 +31,7 @@ pub async fn resume(cx: RequestContext, mut params: ThreadResumeParams) -> Resul
         return from_history(&cx, params, items).await;
     }
     if let Some(path) = params.path.take() {
-        let path = canonical(cx.services.config.server_cwd(), &path).await?;
+        let path = rollout_at(&cx.services.home, &path).await?;
         // Read without a recorder first: a loaded thread has one already.
         let stored = cx.services.store.read_path(&path).await.map_err(read_error)?;
         if let Some(thread) = cx.services.threads.get(&stored.id) {
@@ -56,20 +55,10 @@ fn missing(error: StoreError, id: ThreadId) -> RpcError {
     }
 }
 
-/// The path without links; a relative one starts at the server's folder.
-async fn canonical(base: &Path, path: &str) -> Result<PathBuf, RpcError> {
-    let path = base.join(path);
-    let shown = path.display().to_string();
-    tokio::task::spawn_blocking(move || std::fs::canonicalize(path))
-        .await
-        .map_err(|_| RpcError::internal("the rollout path could not be resolved"))?
-        .map_err(|error| RpcError::invalid_request(format!("failed to resolve rollout path `{shown}`: {error}")))
-}
-
 /// Starts a thread whose conversation the client brings.
 async fn from_history(
     cx: &RequestContext,
-    params: ThreadResumeParams,
+    mut params: ThreadResumeParams,
     items: Vec<ResponseItem>,
 ) -> Result<ThreadResumeResponse, RpcError> {
     if let Ok(id) = ThreadId::parse(&params.thread_id)
@@ -83,7 +72,7 @@ async fn from_history(
         return Err(RpcError::invalid_request("history must not be empty"));
     }
     let asked = params.greenroom.clone();
-    let mut wishes = wishes(params);
+    let mut wishes = Wishes::from(&mut params);
     wishes.check()?;
     let prepared = thread_setup::prepare(cx, wishes).await?;
     let settings = prepared.settings.clone();
@@ -91,8 +80,13 @@ async fn from_history(
     let mut thread = thread_load::new_thread(cx, prepared, Origin::default(), &items).await?;
     thread.preview = first_user_text(&items).unwrap_or_default();
     broadcast_idle(cx, thread.id.clone());
-    let events = thread_events::fresh_stream(cx, &thread.id, asked.as_ref());
-    Ok(response(settings, sources, thread, events))
+    Ok(LoadedThread {
+        events: thread_events::fresh_stream(cx, &thread.id, asked.as_ref()),
+        settings,
+        instruction_sources: sources,
+        thread,
+    }
+    .into())
 }
 
 /// What a history shows of itself: the first text of the user.
@@ -150,15 +144,20 @@ async fn join(
     } else {
         let live = view.active_turn.as_deref();
         let history = store.history(id, live).await.map_err(|error| missing(error, id))?;
-        tell_usage(cx, id, view.usage.or_else(|| thread_load::last_usage(&history.head)));
+        thread_events::tell_usage(cx, id, view.usage.or_else(|| thread_load::last_usage(&history.head)));
         history.head.thread.to_thread(view.status, history.turns)
     };
     cx.after(move || {
         let _ = go.send(());
     });
     let sources = view.instruction_sources.to_vec();
-    let events = Some(view.events).filter(|_| cx.client.counts_events());
-    Ok(response(view.settings, sources, shown, events))
+    Ok(LoadedThread {
+        settings: view.settings,
+        instruction_sources: sources,
+        thread: shown,
+        events: Some(view.events).filter(|_| cx.client.counts_events()),
+    }
+    .into())
 }
 
 async fn same_file(requested: &Path, active: &Path) -> bool {
@@ -170,13 +169,13 @@ async fn same_file(requested: &Path, active: &Path) -> bool {
 /// Loads a stored thread.
 async fn load(
     cx: &RequestContext,
-    params: ThreadResumeParams,
+    mut params: ThreadResumeParams,
     resumed: ResumedThread,
 ) -> Result<ThreadResumeResponse, RpcError> {
     let exclude_turns = params.exclude_turns;
     let keeps_model = keeps_model(&params);
     let asked = params.greenroom.clone();
-    let mut wishes = wishes(params);
+    let mut wishes = Wishes::from(&mut params);
     wishes.check()?;
     let stored = &resumed.head.thread;
     wishes.overrides.cwd.get_or_insert_with(|| stored.cwd.clone());
@@ -209,10 +208,15 @@ async fn load(
     }
     broadcast_idle(cx, id.to_string());
     if !exclude_turns {
-        tell_usage(cx, id, usage);
+        thread_events::tell_usage(cx, id, usage);
     }
-    let events = thread_events::fresh_stream(cx, &shown.id, asked.as_ref());
-    Ok(response(settings, sources, shown, events))
+    Ok(LoadedThread {
+        events: thread_events::fresh_stream(cx, &shown.id, asked.as_ref()),
+        settings,
+        instruction_sources: sources,
+        thread: shown,
+    }
+    .into())
 }
 
 fn other_model(recorded: &str, now: &str) -> String {
@@ -229,67 +233,10 @@ fn keeps_model(params: &ThreadResumeParams) -> bool {
         && !config_says("model_reasoning_effort")
 }
 
-fn wishes(params: ThreadResumeParams) -> Wishes {
-    Wishes {
-        trust: params.cwd.is_some(),
-        overrides: ThreadOverrides {
-            cwd: params.cwd.map(Into::into),
-            model: params.model,
-            model_provider: params.model_provider,
-            approval_policy: params.approval_policy,
-            approvals_reviewer: params.approvals_reviewer,
-            sandbox: params.sandbox,
-            service_tier: params.service_tier,
-            base_instructions: params.base_instructions,
-            developer_instructions: params.developer_instructions,
-            personality: params.personality,
-            config: params.config.unwrap_or_default(),
-        },
-        profile: params.permissions,
-        roots: params.runtime_workspace_roots,
-    }
-}
-
 fn broadcast_idle(cx: &RequestContext, thread_id: String) {
     let idle = ThreadStatusChangedNotification {
         status: ThreadStatus::Idle,
         thread_id,
     };
     cx.services.clients.broadcast(&EncodedNotification::new(&idle));
-}
-
-/// Tells the requester, after its response, what the thread has used so far.
-fn tell_usage(cx: &RequestContext, id: ThreadId, usage: Option<LastUsage>) {
-    let Some(last) = usage else { return };
-    let client = cx.client.clone();
-    cx.after(move || {
-        client.notify_one(&ThreadTokenUsageUpdatedNotification {
-            thread_id: id.to_string(),
-            token_usage: *last.usage,
-            turn_id: last.turn_id.to_string(),
-        });
-    });
-}
-
-fn response(
-    settings: TurnSettings,
-    instruction_sources: Vec<AbsolutePathBuf>,
-    thread: Thread,
-    greenroom: Option<EventPosition>,
-) -> ThreadResumeResponse {
-    ThreadResumeResponse {
-        active_permission_profile: settings.permission_profile,
-        approval_policy: settings.approval_policy,
-        approvals_reviewer: shown_reviewer(settings.approvals_reviewer),
-        cwd: settings.cwd,
-        greenroom,
-        instruction_sources,
-        model: settings.model.to_string(),
-        model_provider: settings.model_provider.to_string(),
-        reasoning_effort: settings.effort,
-        runtime_workspace_roots: settings.workspace_roots,
-        sandbox: settings.sandbox,
-        service_tier: settings.service_tier.as_deref().map(shown_tier),
-        thread,
-    }
 }

@@ -5,39 +5,22 @@
 
 use std::sync::Arc;
 
-use crate::config::ThreadOverrides;
 use crate::methods::dynamic_tools;
 use crate::methods::thread_events;
 use crate::methods::thread_load::{self, Origin};
-use crate::methods::thread_setup::{self, Wishes, shown_reviewer, shown_tier};
+use crate::methods::thread_overrides::LoadedThread;
+use crate::methods::thread_setup::{self, Wishes};
 use crate::protocol::*;
 use crate::rpc::context::RequestContext;
 use crate::rpc::{EncodedNotification, RpcError};
 
 /// `thread/start`.
-pub async fn start(cx: RequestContext, params: ThreadStartParams) -> Result<ThreadStartResponse, RpcError> {
+pub async fn start(cx: RequestContext, mut params: ThreadStartParams) -> Result<ThreadStartResponse, RpcError> {
     notice_extended_history(&cx, params.persist_extended_history);
-    let tools = params.dynamic_tools.unwrap_or_default();
+    let tools = params.dynamic_tools.take().unwrap_or_default();
     dynamic_tools::check(&tools)?;
     known_environments(params.environments.as_deref())?;
-    let mut wishes = Wishes {
-        trust: params.cwd.is_some(),
-        overrides: ThreadOverrides {
-            cwd: params.cwd.map(Into::into),
-            model: params.model,
-            model_provider: params.model_provider,
-            approval_policy: params.approval_policy,
-            approvals_reviewer: params.approvals_reviewer,
-            sandbox: params.sandbox,
-            service_tier: params.service_tier,
-            base_instructions: params.base_instructions,
-            developer_instructions: params.developer_instructions,
-            personality: params.personality,
-            config: params.config.unwrap_or_default(),
-        },
-        profile: params.permissions,
-        roots: params.runtime_workspace_roots,
-    };
+    let mut wishes = Wishes::from(&mut params);
     wishes.check()?;
     let prepared = thread_setup::prepare(&cx, wishes).await?;
     let settings = prepared.settings.clone();
@@ -54,21 +37,13 @@ pub async fn start(cx: RequestContext, params: ThreadStartParams) -> Result<Thre
     let started = ThreadStartedNotification { thread: thread.clone() };
     let clients = Arc::clone(&cx.services.clients);
     cx.after(move || clients.broadcast(&EncodedNotification::new(&started)));
-    Ok(ThreadStartResponse {
-        active_permission_profile: settings.permission_profile,
-        approval_policy: settings.approval_policy,
-        approvals_reviewer: shown_reviewer(settings.approvals_reviewer),
-        cwd: settings.cwd,
-        greenroom: thread_events::fresh_stream(&cx, &thread.id, None),
+    Ok(LoadedThread {
+        events: thread_events::fresh_stream(&cx, &thread.id, None),
+        settings,
         instruction_sources,
-        model: settings.model.to_string(),
-        model_provider: settings.model_provider.to_string(),
-        reasoning_effort: settings.effort,
-        runtime_workspace_roots: settings.workspace_roots,
-        sandbox: settings.sandbox,
-        service_tier: settings.service_tier.as_deref().map(shown_tier),
         thread,
-    })
+    }
+    .into())
 }
 
 /// Tells the client that a switch it uses does nothing.

@@ -104,7 +104,7 @@ macro_rules! client_methods {
             Initialize: "initialize" (InitializeParams) -> InitializeResponse, Stable, None, initialize::initialize;
             ThreadStart: "thread/start" (ThreadStartParams) -> ThreadStartResponse, Stable, None, thread_start::start;
             ThreadResume: "thread/resume" (ThreadResumeParams) -> ThreadResumeResponse, Stable, ThreadOrPath, thread_resume::resume;
-            ThreadFork: "thread/fork" (ThreadForkParams) -> ThreadForkResponse, Stable, ThreadOrPath, thread_unbuilt::fork;
+            ThreadFork: "thread/fork" (ThreadForkParams) -> ThreadForkResponse, Stable, ThreadOrPath, thread_fork::fork;
             ThreadArchive: "thread/archive" (ThreadArchiveParams) -> ThreadArchiveResponse, Stable, Thread, thread_archive::archive;
             ThreadUnsubscribe: "thread/unsubscribe" (ThreadUnsubscribeParams) -> ThreadUnsubscribeResponse, Stable, Thread, thread_settings::unsubscribe;
             ThreadIncrementElicitation: "thread/increment_elicitation" (ThreadIncrementElicitationParams) -> ThreadIncrementElicitationResponse, Experimental, Thread, thread_unbuilt::increment_elicitation;
@@ -113,8 +113,8 @@ macro_rules! client_methods {
             ThreadGoalSet: "thread/goal/set" (ThreadGoalSetParams) -> ThreadGoalSetResponse, Experimental, Thread, unbuilt;
             ThreadGoalGet: "thread/goal/get" (ThreadGoalGetParams) -> ThreadGoalGetResponse, Experimental, Thread, unbuilt;
             ThreadGoalClear: "thread/goal/clear" (ThreadGoalClearParams) -> ThreadGoalClearResponse, Experimental, Thread, unbuilt;
-            ThreadMetadataUpdate: "thread/metadata/update" (ThreadMetadataUpdateParams) -> ThreadMetadataUpdateResponse, Stable, Thread, thread_unbuilt::update_metadata;
-            ThreadMemoryModeSet: "thread/memoryMode/set" (ThreadMemoryModeSetParams) -> ThreadMemoryModeSetResponse, Experimental, Thread, thread_unbuilt::set_memory_mode;
+            ThreadMetadataUpdate: "thread/metadata/update" (ThreadMetadataUpdateParams) -> ThreadMetadataUpdateResponse, Stable, Thread, thread_metadata::update;
+            ThreadMemoryModeSet: "thread/memoryMode/set" (ThreadMemoryModeSetParams) -> ThreadMemoryModeSetResponse, Experimental, Thread, thread_metadata::set_memory_mode;
             MemoryReset: "memory/reset" (NoParams) -> MemoryResetResponse, Experimental, Exclusive(Global::Memory), unbuilt;
             ThreadUnarchive: "thread/unarchive" (ThreadUnarchiveParams) -> ThreadUnarchiveResponse, Stable, Thread, thread_archive::unarchive;
             ThreadCompactStart: "thread/compact/start" (ThreadCompactStartParams) -> ThreadCompactStartResponse, Stable, Thread, thread_unbuilt::compact;

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::protocol::ThreadId;
 use crate::store::core::StoreCore;
 use crate::store::thread::StoredThread;
+use crate::store::turns::Landmarks;
+use crate::store::turns::history::{self, Part};
 use crate::store::turns::outline::Outline;
-use crate::store::turns::{Landmarks, history};
 use crate::store::{Scope, StoreError, StoredConversation, ThreadHead, scan};
 
 /// A stored thread, ready to be taken up.
@@ -104,18 +105,32 @@ impl StoreCore {
         Ok(folded.outline)
     }
 
-    /// The conversation of a stored thread with the model.
-    pub(crate) fn conversation(&self, id: ThreadId) -> Result<StoredConversation, StoreError> {
+    /// The conversation of a stored thread with the model, without the user's last `rolled_back` messages and what
+    /// followed them.
+    pub(crate) fn conversation(&self, id: ThreadId, rolled_back: usize) -> Result<StoredConversation, StoreError> {
         let head = self.head(id)?;
-        let (items, cut) = match &head.thread.path {
-            Some(path) => history::conversation(path, head.landmarks.conversation)?,
-            None => (Vec::new(), false),
+        let part = Part {
+            rolled_back,
+            ..Part::from(head.landmarks.conversation)
         };
-        let mut head = head.shown()?;
-        if cut {
-            // What the model was told at the beginning went with the beginning.
-            head.last_context = None;
-        }
-        Ok(StoredConversation { head, items })
+        StoredConversation::read(head.shown()?, part)
+    }
+}
+
+impl StoredConversation {
+    /// Reads what the model is to be sent from a part of the thread's rollout.
+    pub(crate) fn read(mut head: ThreadHead, part: Part) -> Result<Self, StoreError> {
+        let Some(path) = &head.thread.path else {
+            return Ok(StoredConversation {
+                head,
+                items: Vec::new(),
+            });
+        };
+        let talk = history::conversation(path, part)?;
+        head.last_context = talk.context;
+        Ok(StoredConversation {
+            head,
+            items: talk.items,
+        })
     }
 }

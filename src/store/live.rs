@@ -5,12 +5,13 @@
 //! index has confirmed it; only such threads are laid over a page read from the index.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use dashmap::DashMap;
 
 use crate::protocol::ThreadId;
 use crate::store::digest::Digest;
+use crate::store::recorder::{Pen, Recorder};
 use crate::store::rollout::RolloutItem;
 use crate::store::rollout::writer::FileStamp;
 use crate::store::thread::StoredThread;
@@ -39,6 +40,7 @@ struct State {
 #[derive(Debug)]
 pub struct LiveThread {
     state: Mutex<State>,
+    pen: OnceLock<Weak<Pen>>,
 }
 
 /// A snapshot for the index.
@@ -77,7 +79,18 @@ impl LiveThread {
                 lost: false,
                 closed: false,
             }),
+            pen: OnceLock::new(),
         }
+    }
+
+    /// Ties in the pen that writes it.
+    pub(crate) fn set_pen(&self, pen: &Arc<Pen>) {
+        let _ = self.pen.set(Arc::downgrade(pen));
+    }
+
+    /// The recorder that writes it, while there is one.
+    pub(crate) fn recorder(&self) -> Option<Recorder> {
+        self.pen.get()?.upgrade().map(Recorder::from)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -102,6 +115,11 @@ impl LiveThread {
     /// Whether the outline has to be given before lines are recorded.
     pub(crate) fn lacks_outline(&self) -> bool {
         self.state().outline.is_none()
+    }
+
+    /// The id of the last turn, if the outline is known.
+    pub(crate) fn last_turn_id(&self) -> Option<String> {
+        self.state().outline.as_ref()?.last_turn_id().map(str::to_owned)
     }
 
     /// Gives the outline of what is stored.

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::protocol::ThreadId;
+use crate::protocol::{ThreadId, Turn};
 use crate::settings::Durability;
 use crate::store::core::StoreCore;
 use crate::store::head::Head;
@@ -16,14 +16,14 @@ use crate::store::recorder::{Recorder, blocking};
 use crate::store::rollout::path as rollout_path;
 use crate::store::thread::{StoredConversation, StoredThread, ThreadHistory};
 use crate::store::{
-    ItemPage, ItemQuery, LocalAgentGraph, NewThread, ResumedThread, Scope, StoreError, StoreFuture, StoreWarning,
-    ThreadStore, TurnPage, TurnQuery,
+    ForkOf, ForkSource, ItemPage, ItemQuery, LocalAgentGraph, MetadataPatch, NewFork, NewThread, ResumedThread, Scope,
+    StoreError, StoreFuture, StoreWarning, ThreadStore, TurnPage, TurnQuery,
 };
 
 /// The threads below a home folder.
 #[derive(Debug, Clone)]
 pub struct LocalThreadStore {
-    core: Arc<StoreCore>,
+    pub(super) core: Arc<StoreCore>,
 }
 
 impl LocalThreadStore {
@@ -131,7 +131,7 @@ impl LocalThreadStore {
         self.core.apply(Vec::new()).await
     }
 
-    async fn with<T: Send + 'static>(
+    pub(super) async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&StoreCore) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -139,7 +139,7 @@ impl LocalThreadStore {
         blocking(move || work(&core)).await
     }
 
-    async fn resume_with(
+    pub(super) async fn resume_with(
         &self,
         find: impl FnOnce(&StoreCore) -> Result<Head, StoreError> + Send + 'static,
     ) -> Result<ResumedThread, StoreError> {
@@ -196,8 +196,26 @@ impl ThreadStore for LocalThreadStore {
         Box::pin(self.with(move |core| core.history(id, live_turn.as_deref())))
     }
 
-    fn conversation(&self, id: ThreadId) -> StoreFuture<'_, StoredConversation> {
-        Box::pin(self.with(move |core| core.conversation(id)))
+    fn conversation(&self, id: ThreadId, rolled_back: usize) -> StoreFuture<'_, StoredConversation> {
+        Box::pin(self.with(move |core| core.conversation(id, rolled_back)))
+    }
+
+    fn fork_source<'a>(&'a self, of: ForkOf<'a>) -> StoreFuture<'a, ForkSource> {
+        let of = of.into_owned();
+        Box::pin(self.with(move |core| core.fork_source(&of)))
+    }
+
+    fn fork<'a>(&'a self, source: &'a ForkSource, new: NewFork) -> StoreFuture<'a, ResumedThread> {
+        Box::pin(self.fork_stored(source.clone(), new))
+    }
+
+    fn look_into<'a>(&'a self, source: &'a ForkSource) -> StoreFuture<'a, (Vec<Turn>, StoredConversation)> {
+        let source = source.clone();
+        Box::pin(self.with(move |_| source.look_into()))
+    }
+
+    fn update_metadata(&self, id: ThreadId, patch: MetadataPatch) -> StoreFuture<'_, StoredThread> {
+        Box::pin(self.patch(id, patch))
     }
 
     fn list_turns(&self, id: ThreadId, query: TurnQuery) -> StoreFuture<'_, TurnPage> {

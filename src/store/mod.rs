@@ -12,6 +12,7 @@ mod counters;
 pub mod digest;
 mod durability;
 pub mod error;
+pub mod fork;
 mod head;
 pub mod index;
 pub mod installation;
@@ -19,6 +20,7 @@ pub mod list;
 mod listing;
 pub mod live;
 pub mod local;
+pub mod metadata;
 mod moving;
 pub mod names;
 mod page_reader;
@@ -38,10 +40,12 @@ use futures_util::future::BoxFuture;
 
 pub use agent_graph::{AgentGraphStore, EdgeStatus, LocalAgentGraph, SpawnEdge};
 pub use error::{Missing, StoreError};
+pub use fork::{ForkOf, ForkSource, NewFork};
 pub use index::{IndexJob, IndexWriter};
 pub use installation::installation_id;
 pub use list::{ListQuery, ThreadPage};
 pub use local::LocalThreadStore;
+pub use metadata::MetadataPatch;
 pub use pages::{ItemAnchor, ItemPage, ItemQuery, Page, TurnAnchor, TurnPage, TurnQuery};
 pub use recorder::Recorder;
 pub use rollout::*;
@@ -50,7 +54,7 @@ pub use warnings::StoreWarning;
 
 pub use crate::settings::Durability;
 
-use crate::protocol::ThreadId;
+use crate::protocol::{ThreadId, Turn};
 
 /// The version of the format that rollouts claim in `cli_version`.
 pub const COMPATIBLE_VERSION: &str = "0.131.0";
@@ -110,8 +114,20 @@ pub trait ThreadStore: Send + Sync {
     /// A thread with its turns. `live_turn` is the turn that is running now, if the thread is loaded.
     fn history<'a>(&'a self, id: ThreadId, live_turn: Option<&'a str>) -> StoreFuture<'a, ThreadHistory>;
 
-    /// What the model is to be sent of a thread.
-    fn conversation(&self, id: ThreadId) -> StoreFuture<'_, StoredConversation>;
+    /// What the model is to be sent of a thread, without the user's last `rolled_back` messages and what followed them.
+    fn conversation(&self, id: ThreadId, rolled_back: usize) -> StoreFuture<'_, StoredConversation>;
+
+    /// A thread as it is now, to be forked. What is recorded later is no part of it.
+    fn fork_source<'a>(&'a self, of: ForkOf<'a>) -> StoreFuture<'a, ForkSource>;
+
+    /// Copies a thread into one of its own and takes that up.
+    fn fork<'a>(&'a self, source: &'a ForkSource, new: NewFork) -> StoreFuture<'a, ResumedThread>;
+
+    /// The turns of what is to be forked and what the model is to be sent of it, for a fork that is not kept.
+    fn look_into<'a>(&'a self, source: &'a ForkSource) -> StoreFuture<'a, (Vec<Turn>, StoredConversation)>;
+
+    /// Changes what is kept about a thread beside its turns, and returns the thread as it is then.
+    fn update_metadata(&self, id: ThreadId, patch: MetadataPatch) -> StoreFuture<'_, StoredThread>;
 
     /// A page of threads.
     fn list(&self, query: ListQuery) -> StoreFuture<'_, ThreadPage>;

@@ -41,14 +41,25 @@ impl StoreCore {
     }
 
     fn move_file(&self, id: ThreadId, from: &Path, to: PathBuf, archived: bool) -> Result<PathBuf, StoreError> {
-        to.parent()
-            .map_or(Ok(()), fs::create_dir_all)
-            .and_then(|()| fs::rename(from, &to))
-            .map_err(|error| StoreError::Internal(format!("failed to move {}: {error}", from.display())))?;
+        let live = self.live.get(id);
+        let recorder = live.as_ref().and_then(|live| live.recorder());
+        let rename = || {
+            to.parent()
+                .map_or(Ok(()), fs::create_dir_all)
+                .and_then(|()| fs::rename(from, &to))
+                .map_err(|error| StoreError::Internal(format!("failed to move {}: {error}", from.display())))?;
+            if let Some(live) = &live {
+                live.moved(to.clone(), archived);
+            }
+            Ok(())
+        };
+        match &recorder {
+            Some(recorder) => recorder.at_rest(rename)?,
+            None => rename()?,
+        }
         self.folders().learn(&to, id, archived);
-        if let Some(live) = self.live.get(id) {
-            live.moved(to.clone(), archived);
-            self.index_live(id, &live);
+        if let Some(live) = &live {
+            self.index_live(id, live);
         }
         Ok(to)
     }

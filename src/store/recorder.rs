@@ -31,6 +31,12 @@ use crate::store::{NewThread, StoreError};
 #[derive(Clone)]
 pub struct Recorder(Arc<Pen>);
 
+impl From<Arc<Pen>> for Recorder {
+    fn from(pen: Arc<Pen>) -> Self {
+        Recorder(pen)
+    }
+}
+
 impl std::fmt::Debug for Recorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Recorder({})", self.0.id)
@@ -102,7 +108,7 @@ impl Recorder {
         if !ephemeral {
             core.live.insert(id, Arc::clone(&live));
         }
-        Recorder(Arc::new(Pen {
+        let pen = Arc::new(Pen {
             id,
             ephemeral,
             queue: Mutex::default(),
@@ -111,7 +117,23 @@ impl Recorder {
             core: Arc::downgrade(core),
             scribe: Arc::clone(&core.scribe),
             durability: core.durability,
-        }))
+        });
+        pen.live.set_pen(&pen);
+        Recorder(pen)
+    }
+
+    /// The first line, while it is not written yet.
+    pub(crate) fn deferred_meta(&self) -> Option<Box<SessionMeta>> {
+        match &*lock(&self.0.nib) {
+            Nib::Deferred(meta) => Some(meta.clone()),
+            Nib::Closed | Nib::Open(..) => None,
+        }
+    }
+
+    /// Does `work` while no line is being written: what it sees of the file ends with a whole append. Blocks.
+    pub(crate) fn at_rest<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _nib = lock(&self.0.nib);
+        work()
     }
 
     /// The thread.
@@ -238,17 +260,19 @@ impl Pen {
     }
 
     fn write(&self, items: Vec<RolloutItem>, materialise: bool) -> Result<(), StoreError> {
+        // Held before the path is asked for: a file that is being moved is found at its new place.
+        let mut nib = lock(&self.nib);
         let Some(path) = self.live.path() else {
             return Ok(());
         };
         let ends_turn = items.iter().any(ends_turn);
-        let first_message = items.iter().any(|item| {
+        let listed_anew = items.iter().any(|item| {
             matches!(
                 item,
-                RolloutItem::Event(EventMsg::UserMessage(_) | EventMsg::ThreadRolledBack(_))
+                RolloutItem::SessionMeta(_)
+                    | RolloutItem::Event(EventMsg::UserMessage(_) | EventMsg::ThreadRolledBack(_))
             )
         });
-        let mut nib = lock(&self.nib);
         let mut lines = Vec::with_capacity(items.len() + 1);
         let meta = match &*nib {
             Nib::Deferred(meta) => Some(RolloutItem::SessionMeta(meta.clone())),
@@ -295,7 +319,7 @@ impl Pen {
             {
                 core.syncer.queue(target);
             }
-            if ends_turn || first_message {
+            if ends_turn || listed_anew {
                 core.index_live(self.id, &self.live);
             }
         }

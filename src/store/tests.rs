@@ -76,7 +76,10 @@ async fn the_file_comes_with_the_first_line() {
     assert!(text.starts_with("{\"timestamp\":\"") && text.lines().next().unwrap().contains("session_meta"));
     let history = store.history(recorder.thread_id(), None).await.unwrap();
     assert_eq!(history.turns[0].items.len(), 2);
-    assert_eq!(store.conversation(recorder.thread_id()).await.unwrap().items.len(), 1);
+    assert_eq!(
+        store.conversation(recorder.thread_id(), 0).await.unwrap().items.len(),
+        1
+    );
     let thread = history.head.thread.to_thread(ThreadStatus::Idle, Vec::new());
     assert_eq!(
         (thread.preview.as_str(), thread.model_provider.as_str()),
@@ -130,7 +133,7 @@ async fn an_unfinished_turn_of_a_dead_process_is_interrupted_and_the_thread_goes
     let resumed = again.resume(id).await.unwrap();
     let history = again.history(id, None).await.unwrap();
     assert_eq!(history.turns[1].status, TurnStatus::Interrupted);
-    let conversation = again.conversation(id).await.unwrap();
+    let conversation = again.conversation(id, 0).await.unwrap();
     assert!(conversation.items.last().unwrap().get().contains("aborted"));
     resumed.recorder.append(turn("t3", "three")).await.unwrap();
     let history = again.history(id, None).await.unwrap();

@@ -187,7 +187,7 @@ impl ThreadActor {
         let surroundings = Arc::clone(&self.surroundings);
         let work = async move {
             if stored {
-                match surroundings.store.conversation(job.host.thread_id).await {
+                match surroundings.store.conversation(job.host.thread_id, 0).await {
                     Ok(told) => {
                         let fallback_warned = job.conversation.fallback_warned;
                         job.conversation = conversation(told);

@@ -33,6 +33,7 @@ pub struct RolloutReader {
     input: BufReader<File>,
     interest: Interest,
     offset: u64,
+    end: u64,
     line: Vec<u8>,
     damaged: u64,
 }
@@ -53,6 +54,7 @@ impl RolloutReader {
             input: BufReader::with_capacity(BUFFER, file),
             interest: Interest::Everything,
             offset,
+            end: u64::MAX,
             line: Vec::new(),
             damaged: 0,
         })
@@ -61,6 +63,12 @@ impl RolloutReader {
     /// The same, decoding only what is asked for.
     pub fn asking_for(mut self, interest: Interest) -> Self {
         self.interest = interest;
+        self
+    }
+
+    /// The same, up to the line that begins at `end` or behind it.
+    pub fn until(mut self, end: u64) -> Self {
+        self.end = end;
         self
     }
 
@@ -82,6 +90,9 @@ impl RolloutReader {
     /// The next line, whatever it is; `None` at the end.
     pub fn next_line(&mut self) -> io::Result<Option<LineAt>> {
         let offset = self.offset;
+        if offset >= self.end {
+            return Ok(None);
+        }
         let (len, whole) = self.fill_line()?;
         if len == 0 {
             return Ok(None);

@@ -31,6 +31,8 @@ pub enum Skimmed {
         /// Nothing before it matters to the conversation.
         replaces: bool,
     },
+    /// The settings of a turn.
+    TurnContext,
     /// Any other line.
     Other,
 }
@@ -46,7 +48,8 @@ pub(super) fn skim(line: &[u8], interest: Interest) -> Option<Skimmed> {
         (b"compacted", Interest::Turns) => Skimmed::Compacted {
             replaces: memmem::find(payload, b"\"replacement_history\":[").is_some(),
         },
-        (b"turn_context" | b"session_meta" | b"greenroom", Interest::Conversation) => Skimmed::Other,
+        (b"turn_context", Interest::Conversation) => Skimmed::TurnContext,
+        (b"session_meta" | b"greenroom", Interest::Conversation) => Skimmed::Other,
         (b"event_msg", Interest::Conversation) if !speaks_of_conversation(payload) => Skimmed::Other,
         _ => return None,
     };

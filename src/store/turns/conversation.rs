@@ -15,6 +15,7 @@ use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::store::rollout::{CompactedLine, EventMsg, RolloutItem};
+use crate::store::turns::landmarks::Span;
 
 /// How much a conversation that is read back may hold, in bytes of its items.
 pub const LIMIT: usize = 32 * 1024 * 1024;
@@ -43,6 +44,10 @@ pub struct Conversation {
     user_messages: Vec<usize>,
     /// The last items with role `user`, for the event that says one was a message.
     last_user_item: Option<usize>,
+    /// The settings of turns, each with the number of the user's messages that stand before it.
+    contexts: Vec<(usize, Span)>,
+    /// How many of the user's messages were let go.
+    gone: usize,
     /// Of all items.
     bytes: usize,
     /// The oldest part is missing: it was let go, or never read.
@@ -73,6 +78,8 @@ impl Conversation {
             items: Vec::new(),
             user_messages: Vec::new(),
             last_user_item: None,
+            contexts: Vec::new(),
+            gone: 0,
             bytes: 0,
             cut: false,
             short: false,
@@ -87,6 +94,18 @@ impl Conversation {
     /// Whether it must be read from further back, because a rollback reached into what was not read.
     pub fn is_short(&self) -> bool {
         self.short
+    }
+
+    /// Takes note of the line with a turn's settings.
+    pub fn observe_context(&mut self, line: Span) {
+        self.contexts.push((self.gone + self.user_messages.len(), line));
+    }
+
+    /// The line with the settings that the model was told last; `None` when it has to be told them anew.
+    pub fn last_context(&self) -> Option<Span> {
+        // What the model was told at the beginning went with the beginning.
+        let told = self.contexts.last().filter(|_| !self.cut)?;
+        Some(told.1)
     }
 
     /// Folds in the next line.
@@ -145,7 +164,9 @@ impl Conversation {
             return;
         }
         self.items.drain(..end);
+        let before = self.user_messages.len();
         self.user_messages.retain(|at| *at >= end);
+        self.gone += before - self.user_messages.len();
         self.user_messages.iter_mut().for_each(|at| *at -= end);
         self.last_user_item = self.last_user_item.and_then(|at| at.checked_sub(end));
         self.bytes = left;
@@ -170,12 +191,15 @@ impl Conversation {
         };
         self.user_messages.clear();
         self.last_user_item = None;
+        // After a compaction the model is told its situation anew.
+        self.contexts.clear();
         self.bytes = self.items.iter().map(|item| item.get().len()).sum();
         self.cut &= compacted.replacement_history.is_none();
         self.short &= self.cut;
     }
 
-    fn roll_back(&mut self, count: usize) {
+    /// Drops the last messages of the user and what followed them.
+    pub fn roll_back(&mut self, count: usize) {
         if count == 0 {
             return;
         }
@@ -185,6 +209,8 @@ impl Conversation {
             return;
         };
         self.user_messages.truncate(keep);
+        let kept = self.gone + keep;
+        self.contexts.retain(|(before, _)| *before < kept);
         // Context that was put before the first dropped message goes with it, unless it is the thread's first.
         let mut end = cut;
         if keep > 0 {

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use crate::protocol::{ThreadTokenUsage, Turn};
 use crate::store::StoreError;
 use crate::store::rollout::{
-    Decoded, EventMsg, Interest, RolloutItem, RolloutReader, SessionMeta, TurnContextLine, decode_line,
+    Decoded, EventMsg, Interest, RolloutItem, RolloutReader, SessionMeta, Skimmed, TurnContextLine, decode_line,
 };
 use crate::store::turns::builder::{Detail, TurnBuilder};
 use crate::store::turns::conversation::{self, Conversation};
@@ -21,8 +21,13 @@ use crate::store::turns::landmarks::{Landmarks, Span};
 
 /// All turns with their items. `live_turn` is the turn that runs now, if the thread is loaded.
 pub(crate) fn turns(path: &Path, live_turn: Option<&str>) -> Result<Vec<Turn>, StoreError> {
+    turns_until(path, u64::MAX, live_turn)
+}
+
+/// The same of a rollout's first `end` bytes.
+pub(crate) fn turns_until(path: &Path, end: u64, live_turn: Option<&str>) -> Result<Vec<Turn>, StoreError> {
     let mut turns = TurnBuilder::new(Detail::Full);
-    let mut reader = open(path, 0, Interest::Turns)?;
+    let mut reader = open(path, 0, Interest::Turns)?.until(end);
     while let Some(line) = reader.next_line().map_err(|error| StoreError::read(path, error))? {
         match line.decoded {
             Decoded::Line(found) => turns.observe(&found.item, line.offset, line.len),
@@ -37,26 +42,78 @@ pub(crate) fn turns(path: &Path, live_turn: Option<&str>) -> Result<Vec<Turn>, S
 /// the file is conversation, as it is where rollouts grow long.
 const TAIL: u64 = 4 * conversation::LIMIT as u64;
 
-/// The conversation as the model is to be sent it, from `offset` on, and whether its oldest part is left out.
-pub(crate) fn conversation(path: &Path, offset: u64) -> Result<(Vec<Arc<RawValue>>, bool), StoreError> {
+/// Which part of a rollout a conversation is read from, and what is to be dropped from it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    /// Where the conversation begins.
+    pub(crate) start: u64,
+    /// Lines from here on do not count.
+    pub(crate) end: u64,
+    /// How many of the user's last messages are dropped, with what followed them.
+    pub(crate) rolled_back: usize,
+}
+
+impl Part {
+    /// All from `start` on.
+    pub(crate) fn from(start: u64) -> Self {
+        Part {
+            start,
+            end: u64::MAX,
+            rolled_back: 0,
+        }
+    }
+}
+
+/// A conversation as it was read.
+#[derive(Debug)]
+pub(crate) struct Talk {
+    /// What the model is to be sent.
+    pub(crate) items: Vec<Arc<RawValue>>,
+    /// The settings that it was told last; `None` when it has to be told them anew.
+    pub(crate) context: Option<Box<TurnContextLine>>,
+}
+
+/// The conversation as the model is to be sent it.
+pub(crate) fn conversation(path: &Path, part: Part) -> Result<Talk, StoreError> {
     let size = std::fs::metadata(path)
         .map_err(|error| StoreError::read(path, error))?
-        .len();
+        .len()
+        .min(part.end);
     let mut tail = TAIL;
     loop {
-        let start = size.saturating_sub(tail).max(offset);
-        let mut conversation = match start > offset {
+        let start = size.saturating_sub(tail).max(part.start);
+        let mut conversation = match start > part.start {
             true => Conversation::from_middle(),
             false => Conversation::default(),
         };
         // From the middle the first line is the end of one, which counts as damage.
-        let mut reader = open(path, start, Interest::Conversation)?;
-        while let Some(item) = reader.next_item().map_err(|error| StoreError::read(path, error))? {
-            conversation.observe(&item);
+        let mut reader = open(path, start, Interest::Conversation)?.until(part.end);
+        while let Some(line) = reader.next_line().map_err(|error| StoreError::read(path, error))? {
+            let span = Span {
+                offset: line.offset,
+                len: line.len,
+            };
+            match line.decoded {
+                Decoded::Line(found) if matches!(found.item, RolloutItem::TurnContext(_)) => {
+                    conversation.observe_context(span);
+                }
+                Decoded::Line(found) => conversation.observe(&found.item),
+                Decoded::Skimmed(Skimmed::TurnContext) => conversation.observe_context(span),
+                Decoded::Skimmed(_) | Decoded::Blank | Decoded::Unknown | Decoded::Damaged => {}
+            }
         }
-        if start == offset || !conversation.is_short() {
-            let cut = conversation.is_cut();
-            return Ok((conversation.into_items(), cut));
+        conversation.roll_back(part.rolled_back);
+        if start == part.start || !conversation.is_short() {
+            let context = conversation
+                .last_context()
+                .and_then(|span| line_at(reader.file(), span));
+            return Ok(Talk {
+                context: match context {
+                    Some(RolloutItem::TurnContext(context)) => Some(context),
+                    _ => None,
+                },
+                items: conversation.into_items(),
+            });
         }
         tail = tail.saturating_mul(4);
     }

@@ -52,6 +52,11 @@ impl Landmarks {
             RolloutItem::SessionMeta(meta) if self.meta.is_none() && meta.id == id => self.meta = Some(line),
             RolloutItem::TurnContext(_) => self.context = Some(line),
             RolloutItem::Compacted(compacted) => self.compacted(replaces(compacted), line),
+            RolloutItem::Event(EventMsg::ThreadRolledBack(_)) => {
+                if let Some(usage) = &mut self.usage {
+                    usage.turn_id = turn_id.unwrap_or_default().to_owned();
+                }
+            }
             RolloutItem::Event(EventMsg::TokenCount(count)) => {
                 if count.info.is_some() {
                     self.usage = Some(UsageMark {
