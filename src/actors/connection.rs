@@ -282,8 +282,16 @@ async fn run_in_turn(
     match started.await {
         Ok(_permit) if gate.is_closed() => {}
         Ok(permit) => {
-            call.run().await;
-            drop(permit);
+            let left = call.left_lane.clone();
+            let mut run = std::pin::pin!(call.run());
+            tokio::select! {
+                biased;
+                () = &mut run => {}
+                () = left.cancelled() => {
+                    drop(permit);
+                    run.await;
+                }
+            }
         }
         // The supervisor skipped it (its connection ended), or fell.
         Err(_) if gate.is_closed() => {}

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::engine::turn::edit::Injected;
 use crate::protocol::methods::{Notification, ServerMethod};
 use crate::protocol::{JSONRPCErrorError, ThreadActiveFlag, ThreadId, UserInput};
 use crate::rpc::EncodedNotification;
@@ -46,6 +47,8 @@ pub enum TurnEvent {
     },
     /// The turn's settings or usage changed in a way the thread must remember (see the variant's payload).
     Usage(Box<crate::protocol::ThreadTokenUsage>),
+    /// The turn has read its conversation from the rollout: what is recorded from now on it has to be told.
+    Loaded(Arc<str>),
     /// The turn is over. Nothing follows.
     Finished(TurnEnd),
     /// The task of this turn broke (it panicked, or could not begin), and its conversation with it. Sent by who runs it.
@@ -114,6 +117,8 @@ pub struct TurnHost {
     pub cancel: CancellationToken,
     /// Input that arrived meanwhile.
     pub pending_input: PendingInputs,
+    /// Items that a client put into the conversation meanwhile.
+    pub injected: Injected,
     events: mpsc::Sender<TurnEvent>,
 }
 
@@ -131,6 +136,7 @@ impl TurnHost {
             turn_id,
             cancel,
             pending_input,
+            injected: Injected::default(),
             events,
         }
     }

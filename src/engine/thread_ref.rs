@@ -5,6 +5,7 @@
 //! overload answer for the client, never a wait. The few commands that must not get lost have [`ThreadRef::deliver`].
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,13 +14,14 @@ use tokio::sync::oneshot;
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::TurnSettings;
 use crate::engine::turn::Conversation;
+use crate::model::InputItem;
 use crate::protocol::{
     AbsolutePathBuf, EventMark, EventPosition, NonSteerableTurnKind, Thread, ThreadId, ThreadStatus, ThreadTokenUsage,
     TurnStartParams, UserInput,
 };
 use crate::rpc::replay::EventLog;
 use crate::rpc::{ClientHandle, ConnectionId, EncodedNotification};
-use crate::store::{Recorder, StoredThread};
+use crate::store::{Recorder, StoreError, StoredThread};
 
 /// Why a thread did not take a command, or refused it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -55,6 +57,25 @@ pub enum ThreadError {
     /// The input is empty.
     #[error("input must not be empty")]
     EmptyInput,
+    /// Turns cannot be taken back while one runs.
+    #[error("Cannot rollback while a turn is in progress.")]
+    TurnRuns,
+    /// Turns are being taken back already.
+    #[error("rollback already in progress for this thread")]
+    RollingBack,
+    /// Nothing is kept of the thread, so that nothing can be read back.
+    #[error("thread rollback requires persisted thread history")]
+    NotKept,
+    /// The thread has no rollout yet.
+    #[error(
+        "failed to load thread history for rollback replay: invalid thread-store request: failed to resolve rollout \
+         path `{}`: No such file or directory (os error 2)",
+        .0.display()
+    )]
+    NotWritten(PathBuf),
+    /// The rollout could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 struct Quoted<'a>(&'a str, &'a bool);
@@ -135,6 +156,20 @@ pub enum ThreadCommand {
         /// Released after the response.
         go: Go,
         /// Whether there is such a turn.
+        reply: Reply<Result<(), ThreadError>>,
+    },
+    /// Drops the last turns that the user began. `reply` comes when the rollout says so and clients know what is used.
+    RollBack {
+        /// How many.
+        turns: u32,
+        /// Whether it was done.
+        reply: Reply<Result<(), ThreadError>>,
+    },
+    /// Puts items into the conversation with the model. `reply` comes when they are recorded.
+    Inject {
+        /// The items.
+        items: Vec<InputItem>,
+        /// Whether it was done.
         reply: Reply<Result<(), ThreadError>>,
     },
     /// Ends the processes that the thread's commands left running.

@@ -7,6 +7,7 @@ pub mod initialize;
 pub mod mock;
 pub mod model;
 pub mod thread_archive;
+pub mod thread_edit;
 pub mod thread_fork;
 pub mod thread_list;
 pub mod thread_metadata;

@@ -1,13 +1,14 @@
 //! thread/archive and thread/unarchive: a thread's rollout moves to the archive and back.
 //!
 //! A loaded thread is ended first, its turn interrupted, so nobody writes into a file that moves. What clients see of
-//! that comes before the response, `thread/archived` and `thread/unarchived` after it.
+//! that comes before the response, `thread/archived` and `thread/unarchived` after it. The agents that a thread spawned,
+//! and those that they spawned, are archived with it; they do not come back with it.
 
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::engine::thread_ref::{ThreadCommand, ThreadRef};
+use crate::engine::thread_ref::ThreadCommand;
 use crate::methods::thread_load::store_error;
 use crate::methods::thread_lookup::{no_rollout, parse, refused};
 use crate::protocol::methods::Notification;
@@ -33,16 +34,47 @@ pub async fn archive(cx: RequestContext, params: ThreadArchiveParams) -> Result<
         if !view.materialised {
             return Err(no_rollout(id));
         }
-        unload(&thread).await;
     }
+    // Asked before anything moves: where a live agent came from is known best by its recorder.
+    let below = descendants(&cx, id).await;
+    unload(&cx, id).await;
     store.archive(id).await.map_err(missing)?;
-    tell_everyone(
-        &cx,
-        ThreadArchivedNotification {
-            thread_id: id.to_string(),
-        },
-    );
+    tell_archived(&cx, id);
+    for agent in below {
+        archive_agent(&cx, agent).await;
+    }
     Ok(ThreadArchiveResponse {})
+}
+
+/// The agents below a thread, whether they may still be talked to or not, deepest first.
+async fn descendants(cx: &RequestContext, root: ThreadId) -> Vec<ThreadId> {
+    let mut below = cx
+        .services
+        .agents
+        .descendants(root, None)
+        .await
+        .unwrap_or_else(|error| {
+            tracing::warn!(thread.id = %root, %error, "the agents of an archived thread stay: they are not known");
+            Vec::new()
+        });
+    below.reverse();
+    below
+}
+
+/// Archives an agent whose root was archived. What fails concerns this agent alone.
+async fn archive_agent(cx: &RequestContext, agent: ThreadId) {
+    unload(cx, agent).await;
+    match cx.services.store.archive(agent).await {
+        Ok(_) => tell_archived(cx, agent),
+        // It wrote nothing, or was archived before.
+        Err(StoreError::NotFound(_)) => {}
+        Err(error) => tracing::warn!(thread.id = %agent, %error, "an agent of an archived thread stays"),
+    }
+}
+
+fn tell_archived(cx: &RequestContext, id: ThreadId) {
+    let thread_id = id.to_string();
+    tell_everyone(cx, ThreadArchivedNotification { thread_id });
 }
 
 /// `thread/unarchive`.
@@ -67,8 +99,11 @@ pub async fn unarchive(cx: RequestContext, params: ThreadUnarchiveParams) -> Res
     })
 }
 
-/// Ends a loaded thread and waits until nothing of it runs.
-async fn unload(thread: &ThreadRef) {
+/// Ends a thread, if it is loaded, and waits until nothing of it runs.
+async fn unload(cx: &RequestContext, id: ThreadId) {
+    let Some(thread) = cx.services.threads.get(&id) else {
+        return;
+    };
     let (reply, ended) = oneshot::channel();
     let close = ThreadCommand::Close { announce: false, reply };
     if thread.deliver(close).await.is_ok() {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::engine::thread_ref::{ThreadError, ThreadRef};
+use crate::methods::thread_load::store_error;
 use crate::protocol::{CodexErrorInfo, ThreadId};
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
@@ -52,6 +53,7 @@ pub(crate) async fn rollout_at(home: &Path, path: &str) -> Result<PathBuf, RpcEr
 pub(crate) fn refused(error: ThreadError) -> RpcError {
     match &error {
         ThreadError::Overloaded => RpcError::overloaded(),
+        ThreadError::Store(error) => store_error(error.clone()),
         ThreadError::NotSteerable(kind) => {
             let info = CodexErrorInfo::ActiveTurnNotSteerable { turn_kind: *kind };
             let message = error.to_string();

@@ -3,7 +3,7 @@
 //! The checks are the final ones, in their order, so a client learns of its mistakes first; a correct request for a
 //! thread that is there answers that the method is not built in this version.
 
-use crate::methods::thread_lookup::{loaded, parse};
+use crate::methods::thread_lookup::loaded;
 use crate::protocol::*;
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
@@ -24,16 +24,6 @@ pub async fn compact(
     not_built(&cx)
 }
 
-/// `thread/rollback`.
-pub async fn rollback(cx: RequestContext, params: ThreadRollbackParams) -> Result<ThreadRollbackResponse, RpcError> {
-    let id = parse(&params.thread_id)?;
-    if params.num_turns == 0 {
-        return Err(RpcError::invalid_request("numTurns must be >= 1"));
-    }
-    loaded(&cx, &id.to_string())?;
-    not_built(&cx)
-}
-
 /// `thread/shellCommand`.
 pub async fn shell_command(
     cx: RequestContext,
@@ -43,18 +33,6 @@ pub async fn shell_command(
         return Err(RpcError::invalid_request("command must not be empty"));
     }
     loaded(&cx, &params.thread_id)?;
-    not_built(&cx)
-}
-
-/// `thread/inject_items`.
-pub async fn inject_items(
-    cx: RequestContext,
-    params: ThreadInjectItemsParams,
-) -> Result<ThreadInjectItemsResponse, RpcError> {
-    loaded(&cx, &params.thread_id)?;
-    if params.items.is_empty() {
-        return Err(RpcError::invalid_request("items must not be empty"));
-    }
     not_built(&cx)
 }
 

@@ -121,13 +121,13 @@ macro_rules! client_methods {
             ThreadShellCommand: "thread/shellCommand" (ThreadShellCommandParams) -> ThreadShellCommandResponse, Stable, Thread, thread_unbuilt::shell_command;
             ThreadApproveGuardianDeniedAction: "thread/approveGuardianDeniedAction" (ThreadApproveGuardianDeniedActionParams) -> ThreadApproveGuardianDeniedActionResponse, Stable, Thread, unbuilt;
             ThreadBackgroundTerminalsClean: "thread/backgroundTerminals/clean" (ThreadBackgroundTerminalsCleanParams) -> ThreadBackgroundTerminalsCleanResponse, Experimental, Thread, thread_terminals::clean;
-            ThreadRollback: "thread/rollback" (ThreadRollbackParams) -> ThreadRollbackResponse, Stable, Thread, thread_unbuilt::rollback;
+            ThreadRollback: "thread/rollback" (ThreadRollbackParams) -> ThreadRollbackResponse, Stable, Thread, thread_edit::roll_back;
             ThreadList: "thread/list" (ThreadListParams) -> ThreadListResponse, Stable, None, thread_list::list;
             ThreadLoadedList: "thread/loaded/list" (ThreadLoadedListParams) -> ThreadLoadedListResponse, Stable, None, thread_list::loaded_list;
             ThreadRead: "thread/read" (ThreadReadParams) -> ThreadReadResponse, Stable, Thread, thread_read::read;
             ThreadTurnsList: "thread/turns/list" (ThreadTurnsListParams) -> ThreadTurnsListResponse, Experimental, None, thread_turns::list;
             ThreadTurnsItemsList: "thread/turns/items/list" (ThreadTurnsItemsListParams) -> ThreadTurnsItemsListResponse, Experimental, None, thread_turns::list_items;
-            ThreadInjectItems: "thread/inject_items" (ThreadInjectItemsParams) -> ThreadInjectItemsResponse, Stable, Thread, thread_unbuilt::inject_items;
+            ThreadInjectItems: "thread/inject_items" (ThreadInjectItemsParams) -> ThreadInjectItemsResponse, Stable, Thread, thread_edit::inject_items;
             SkillsList: "skills/list" (SkillsListParams) -> SkillsListResponse, Stable, SharedRead(Global::Config), unbuilt;
             HooksList: "hooks/list" (HooksListParams) -> HooksListResponse, Stable, Exclusive(Global::Config), unbuilt;
             MarketplaceAdd: "marketplace/add" (MarketplaceAddParams) -> MarketplaceAddResponse, Stable, Exclusive(Global::Config), unbuilt;

@@ -2,7 +2,7 @@
 //!
 //! A [`RequestContext`] belongs to one request. Effects that a client must see after the response (a notification that
 //! follows it, a turn that may start) are handed to [`RequestContext::after`]: they run in order once the response
-//! stands in the client's outbox, and before the request's lane is released.
+//! stands in the client's outbox, and before the request's lane is released, unless the handler left it earlier.
 
 use std::sync::{Arc, Mutex};
 
@@ -49,10 +49,18 @@ pub struct RequestContext {
     pub services: Arc<Services>,
     /// Cancelled when the connection ends. Handlers run to their end all the same; long waits may give up early.
     pub disconnected: CancellationToken,
+    /// Cancelled to free the request's lane before its end.
+    pub(crate) left_lane: CancellationToken,
     pub(crate) effects: Arc<AfterResponse>,
 }
 
 impl RequestContext {
+    /// Frees the request's lane: what waits behind it may run, although this request has not ended. For handlers whose
+    /// work is in the hands of an actor that keeps the order from here on.
+    pub fn leave_lane(&self) {
+        self.left_lane.cancel();
+    }
+
     /// Runs `effect` right after the response has been pushed to the client's outbox, also when it is an error.
     pub fn after(&self, effect: impl FnOnce() + Send + 'static) {
         self.effects.push(Box::new(effect));

@@ -95,6 +95,8 @@ pub struct Call {
     pub id: RequestId,
     /// Its queue, if it has one.
     pub lane: Option<(LaneKey, Access)>,
+    /// Cancelled when the handler needs its queue no longer.
+    pub left_lane: CancellationToken,
     client: ClientHandle,
     work: BoxFuture<Bytes>,
     effects: Arc<AfterResponse>,
@@ -224,6 +226,7 @@ where
         Err(error) => return Err(Refusal { id, error }),
     };
     let effects = Arc::new(AfterResponse::default());
+    let left_lane = CancellationToken::new();
     let context = RequestContext {
         client: caller.client.clone(),
         request_id: id.clone(),
@@ -231,12 +234,14 @@ where
         trace: request.trace,
         services: caller.services.clone(),
         disconnected: caller.disconnected.clone(),
+        left_lane: left_lane.clone(),
         effects: effects.clone(),
     };
     let answer_id = id.clone();
     Ok(Call {
         method,
         lane: lane(&params, caller.client.id()),
+        left_lane,
         client: caller.client.clone(),
         effects,
         work: Box::pin(async move {

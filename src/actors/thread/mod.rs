@@ -6,6 +6,7 @@
 //! causes; nothing is published about a turn after its `turn/completed` except by its background commands.
 
 mod deferred;
+mod edits;
 mod registry;
 mod requests;
 mod status;
@@ -38,6 +39,7 @@ use crate::rpc::{ConnectionId, EncodedNotification};
 use crate::store::{Recorder, ThreadStore};
 
 use deferred::{Deferred, Effect};
+use edits::{Edit, Edits};
 use registry::Loaded;
 use requests::OpenRequests;
 use status::StatusBoard;
@@ -96,6 +98,7 @@ pub struct ThreadActor {
     turn: Option<ActiveTurn>,
     requests: OpenRequests,
     deferred: Deferred,
+    edits: Edits,
     usage: Option<LastUsage>,
     events: Option<mpsc::Sender<TurnEvent>>,
     idle: Option<SpawnHandle>,
@@ -127,6 +130,7 @@ impl ThreadActor {
             turn: None,
             requests: OpenRequests::default(),
             deferred: Deferred::default(),
+            edits: Edits::default(),
             usage: seed.usage,
             events: None,
             idle: None,
@@ -249,6 +253,18 @@ impl ThreadActor {
                 }
                 let _ = reply.send(answer.map(|_| ()));
             }
+            ThreadCommand::RollBack { turns, reply } => match open.and_then(|()| self.check_rollback()) {
+                Ok(()) => self.edit(Edit::RollBack { turns, reply }, ctx),
+                Err(error) => {
+                    let _ = reply.send(Err(error));
+                }
+            },
+            ThreadCommand::Inject { items, reply } => match open {
+                Ok(()) => self.edit(Edit::Inject { items, reply }, ctx),
+                Err(error) => {
+                    let _ = reply.send(Err(error));
+                }
+            },
             ThreadCommand::EndProcesses(reply) => {
                 self.turn_services.commands.sessions.close();
                 let _ = reply.send(());

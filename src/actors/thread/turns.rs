@@ -18,6 +18,7 @@ use super::requests::Question;
 use crate::engine::host::{Audience, PendingInput, PendingInputs, TurnEnd, TurnEvent, TurnHost};
 use crate::engine::settings::SettingsOverrides;
 use crate::engine::thread_ref::{LastUsage, ThreadError};
+use crate::engine::turn::edit::Injected;
 use crate::engine::turn::{Conversation, TurnJob};
 use crate::methods::thread_load::conversation;
 use crate::methods::thread_setup::{normal, workspace_roots};
@@ -32,6 +33,10 @@ pub(super) struct ActiveTurn {
     pub(super) id: Arc<str>,
     cancel: CancellationToken,
     pending: PendingInputs,
+    /// What clients put into its conversation.
+    pub(super) injected: Injected,
+    /// It reads its conversation from the rollout.
+    pub(super) loading: bool,
     started_at: i64,
     started: Instant,
     task: tokio::task::AbortHandle,
@@ -40,7 +45,7 @@ pub(super) struct ActiveTurn {
 }
 
 impl ActiveTurn {
-    fn push(&self, input: PendingInput) {
+    pub(super) fn push(&self, input: PendingInput) {
         if let Ok(mut queue) = self.pending.lock() {
             queue.push_back(input);
         }
@@ -137,7 +142,16 @@ impl ThreadActor {
         });
     }
 
-    fn begin_turn(&mut self, turn_id: Arc<str>, params: Box<TurnStartParams>, ctx: &mut actix::Context<Self>) {
+    pub(super) fn begin_turn(
+        &mut self,
+        turn_id: Arc<str>,
+        params: Box<TurnStartParams>,
+        ctx: &mut actix::Context<Self>,
+    ) {
+        // Whoever changes the conversation has it; the turn begins when it is back.
+        if self.edits.has_conversation() {
+            return self.edits.park(turn_id, params);
+        }
         self.stop_idling(ctx);
         let now = SystemTime::now();
         let events = self.events(ctx);
@@ -168,6 +182,7 @@ impl ThreadActor {
         if let Some(warning) = job.opening_warning() {
             self.publish(&warning);
         }
+        let injected = Arc::clone(&job.host.injected);
         let started_at = unix_seconds(now);
         let change = self.status.turn_began();
         self.announce_status(change);
@@ -192,6 +207,7 @@ impl ThreadActor {
                         let fallback_warned = job.conversation.fallback_warned;
                         job.conversation = conversation(told);
                         job.conversation.fallback_warned = fallback_warned;
+                        job.host.send(TurnEvent::Loaded(Arc::clone(&job.host.turn_id))).await;
                     }
                     // Without its past the model would answer something else: the turn fails, the thread stays.
                     Err(error) => {
@@ -223,6 +239,8 @@ impl ThreadActor {
             id: turn_id,
             cancel,
             pending,
+            injected,
+            loading: stored,
             started_at,
             started: Instant::now(),
             task: task.abort_handle(),
@@ -311,6 +329,12 @@ impl ThreadActor {
                     });
                 }
             }
+            TurnEvent::Loaded(id) => {
+                if let Some(turn) = self.turn.as_mut().filter(|turn| turn.id == id) {
+                    turn.loading = false;
+                    self.next_edit(ctx);
+                }
+            }
             TurnEvent::Finished(TurnEnd { turn, conversation }) => self.finish_turn(turn, Some(conversation), ctx),
             TurnEvent::Broken { turn, reason } => self.end_broken_turn(&turn, reason, ctx),
         }
@@ -336,6 +360,9 @@ impl ThreadActor {
             return;
         };
         self.conversation = conversation;
+        if let Some(conversation) = &mut self.conversation {
+            conversation.take_injected(&turn.injected);
+        }
         if let Some(deadline) = turn.deadline {
             ctx.cancel_future(deadline);
         }
@@ -364,6 +391,7 @@ impl ThreadActor {
         if !interrupted {
             self.go_on_with(leftover, ctx);
         }
+        self.next_edit(ctx);
         self.start_idling(ctx);
     }
 

@@ -5,6 +5,7 @@
 //! publishes the status, `turn/started`, the final `error` and `turn/completed`; the task all that is between them.
 
 mod calls;
+pub mod edit;
 mod ending;
 mod image;
 mod message;
@@ -62,6 +63,17 @@ pub struct TurnJob {
     pub client_metadata: BTreeMap<String, String>,
     /// When the turn started, as `turn/started` told it.
     pub started_at: SystemTime,
+}
+
+impl Conversation {
+    /// Takes over what was recorded while the conversation was elsewhere.
+    pub fn take_injected(&mut self, injected: &edit::Injected) {
+        let items = injected.lock().map(|mut items| std::mem::take(&mut *items));
+        items
+            .unwrap_or_default()
+            .into_iter()
+            .for_each(|item| self.history.push(item));
+    }
 }
 
 impl TurnJob {

@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use crate::engine::context::{Situation, UserMessage};
 use crate::engine::items;
-use crate::engine::settings::{Truncation, TurnContext, WallClock};
+use crate::engine::scope::ThreadServices;
+use crate::engine::settings::{Truncation, TurnContext, TurnSettings, WallClock};
 use crate::engine::turn::task::{Failure, Task, unix_seconds};
-use crate::model::{InputItem, catalog};
+use crate::model::InputItem;
+use crate::model::catalog::{self, ModelInfo};
 use crate::protocol::{InputModality, ModeKind, TextElement, ThreadItem, UserInput, WarningNotification};
 use crate::store::{EventMsg, ItemIdOf, RolloutItem, StoreError, TaskStarted, TurnContextLine};
 
@@ -44,40 +46,22 @@ impl Task {
     /// Adds what has to be said about the thread's situation to the conversation; returns what was added.
     fn tell_situation(&mut self) -> Vec<InputItem> {
         let scope = Arc::clone(&self.scope);
-        let services = &scope.services;
-        let clock = WallClock::now();
-        let situation = Situation {
-            settings: &scope.settings,
-            clock: &clock,
-            model: &scope.model,
-            shell: &services.shell,
-            project_docs: &services.project_docs,
-            approved_prefixes: &services.approved_prefixes(),
-            sections: &services.sections,
-            instructions: &services.instructions,
-            instructions_given: services.config.base_instructions.is_some(),
-            tell_permissions: services.config.include_permissions_instructions,
-            tell_environment: services.config.include_environment_context,
-        };
-        let context = match &self.conversation.told {
-            None => situation.initial(),
-            Some(told) => situation.changes(told),
-        };
-        for item in &context {
+        let told = self.conversation.told.as_ref();
+        let situation = tell(
+            &scope.services,
+            &scope.settings,
+            &scope.model,
+            &scope.host.turn_id,
+            told,
+        );
+        for item in &situation.items {
             self.remember(Arc::clone(item));
         }
-        let truncation = match scope.model.truncation {
-            catalog::Truncation::Bytes(limit) => Truncation::Bytes(limit),
-            catalog::Truncation::Tokens(limit) => Truncation::Tokens(limit),
-        };
-        let told = scope
-            .settings
-            .to_turn_context(&scope.host.turn_id, &clock, Some(truncation));
-        if let Some(line) = line_of(&told) {
-            self.line(RolloutItem::TurnContext(Box::new(line)));
+        if let Some(line) = situation.line {
+            self.line(line);
         }
-        self.conversation.told = Some(told);
-        context
+        self.conversation.told = Some(situation.told);
+        situation.items
     }
 
     /// Records the user's message behind the `context`, then publishes both.
@@ -119,6 +103,51 @@ impl Task {
         }
         Ok(())
     }
+}
+
+/// What the model is to be told of a thread's situation.
+pub(super) struct Telling {
+    /// The messages.
+    pub(super) items: Vec<InputItem>,
+    /// The settings that the model then knows.
+    pub(super) told: TurnContext,
+    /// Their line.
+    pub(super) line: Option<RolloutItem>,
+}
+
+/// Everything if nothing was `told` before, else what has changed.
+pub(super) fn tell(
+    services: &ThreadServices,
+    settings: &TurnSettings,
+    model: &ModelInfo,
+    turn_id: &str,
+    told: Option<&TurnContext>,
+) -> Telling {
+    let clock = WallClock::now();
+    let situation = Situation {
+        settings,
+        clock: &clock,
+        model,
+        shell: &services.shell,
+        project_docs: &services.project_docs,
+        approved_prefixes: &services.approved_prefixes(),
+        sections: &services.sections,
+        instructions: &services.instructions,
+        instructions_given: services.config.base_instructions.is_some(),
+        tell_permissions: services.config.include_permissions_instructions,
+        tell_environment: services.config.include_environment_context,
+    };
+    let items = match told {
+        None => situation.initial(),
+        Some(told) => situation.changes(told),
+    };
+    let truncation = match model.truncation {
+        catalog::Truncation::Bytes(limit) => Truncation::Bytes(limit),
+        catalog::Truncation::Tokens(limit) => Truncation::Tokens(limit),
+    };
+    let told = settings.to_turn_context(turn_id, &clock, Some(truncation));
+    let line = line_of(&told).map(|line| RolloutItem::TurnContext(Box::new(line)));
+    Telling { items, told, line }
 }
 
 /// The settings as their line: the same members under the same names.

@@ -63,6 +63,7 @@ impl Task {
     /// Asks the model once and takes the whole answer. What was complete before a fault stays in the conversation.
     /// Returns whether another step must follow.
     pub(super) async fn attempt(&mut self) -> Result<bool, StepError> {
+        self.take_injected();
         let request = self
             .template
             .request(&self.conversation.history, self.turn_state.clone());

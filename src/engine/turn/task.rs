@@ -138,6 +138,12 @@ impl Task {
         }
     }
 
+    /// Takes over what a client put into the conversation meanwhile; its lines are written already.
+    pub(super) fn take_injected(&mut self) {
+        let injected = Arc::clone(&self.scope.host.injected);
+        self.conversation.take_injected(&injected);
+    }
+
     /// Adds a line to the next append.
     pub(super) fn line(&mut self, line: impl Into<RolloutItem>) {
         self.lines.push(line.into());
@@ -150,6 +156,7 @@ impl Task {
 
     /// Adds an item to the conversation and to the next append.
     pub(super) fn remember(&mut self, item: InputItem) {
+        self.take_injected();
         self.lines.push(RolloutItem::ResponseItem(Arc::clone(&item)));
         self.conversation.history.push(item);
     }

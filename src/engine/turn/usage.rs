@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::engine::host::TurnEvent;
+use crate::engine::turn::Conversation;
 use crate::engine::turn::task::{Failure, Task};
 use crate::model::{ModelError, TokenUsage};
 use crate::protocol::{
@@ -63,22 +64,12 @@ impl Task {
     }
 
     fn rate_limits(&self) -> RateLimitSnapshot {
-        self.conversation
-            .rate_limits
-            .clone()
-            .unwrap_or_else(|| RateLimitSnapshot {
-                limit_id: Some(DEFAULT_LIMIT.to_owned()),
-                ..RateLimitSnapshot::default()
-            })
+        self.conversation.rate_limits.clone().unwrap_or_else(no_limits)
     }
 
     /// Adds the line of usage and rate limits to the next append.
     pub(super) fn note_usage(&mut self) {
-        let limits = self.rate_limits();
-        self.event(EventMsg::TokenCount(Box::new(TokenCount {
-            info: self.conversation.usage.as_ref().map(Into::into),
-            rate_limits: Some(recorded(&limits)),
-        })));
+        self.event(token_count(&self.conversation));
     }
 
     /// Tells the thread what was used, for clients that resume it.
@@ -118,6 +109,15 @@ impl Task {
         }
         Failure::Failed(error.to_turn_error())
     }
+}
+
+/// The event of usage and rate limits.
+pub(super) fn token_count(conversation: &Conversation) -> EventMsg {
+    let limits = conversation.rate_limits.clone().unwrap_or_else(no_limits);
+    EventMsg::TokenCount(Box::new(TokenCount {
+        info: conversation.usage.as_ref().map(Into::into),
+        rate_limits: Some(recorded(&limits)),
+    }))
 }
 
 /// What clients are told when the provider tells nothing.

@@ -1,0 +1,70 @@
+//! Changes of the conversation between turns: items that a client puts in, and turns that are taken back.
+//!
+//! Each is recorded first and applied then, so that a failed write leaves the conversation as it was.
+
+use std::sync::Arc;
+
+use crate::engine::scope::ThreadServices;
+use crate::engine::settings::TurnSettings;
+use crate::engine::turn::Conversation;
+use crate::engine::turn::opening::tell;
+use crate::engine::turn::request::model_info;
+use crate::engine::turn::usage::token_count;
+use crate::model::InputItem;
+use crate::protocol::{ThreadTokenUsage, TokenUsageBreakdown};
+use crate::store::{EventMsg, RolloutItem, StoreError, ThreadRolledBack};
+
+/// Puts items behind the conversation. A model that was told nothing yet is told its situation first.
+pub async fn inject(
+    services: &ThreadServices,
+    settings: &TurnSettings,
+    conversation: &mut Conversation,
+    items: Vec<InputItem>,
+) -> Result<(), StoreError> {
+    let mut added = Vec::new();
+    let mut lines = Vec::new();
+    let mut told = None;
+    if conversation.told.is_none() {
+        let model = model_info(settings, &services.config);
+        let turn_id = uuid::Uuid::now_v7().to_string();
+        let situation = tell(services, settings, &model, &turn_id, None);
+        lines.extend(situation.items.iter().cloned().map(RolloutItem::ResponseItem));
+        lines.extend(situation.line);
+        added = situation.items;
+        told = Some(situation.told);
+    }
+    added.extend(items.iter().cloned());
+    lines.extend(items.into_iter().map(RolloutItem::ResponseItem));
+    services.recorder.append(lines).await?;
+    added.into_iter().for_each(|item| conversation.history.push(item));
+    conversation.told = told.or(conversation.told.take());
+    Ok(())
+}
+
+/// Records that the last turns are taken back. `conversation` is what is left; how much of the window that fills is an
+/// estimate until the model answers again.
+pub async fn roll_back(
+    services: &ThreadServices,
+    settings: &TurnSettings,
+    conversation: &mut Conversation,
+    turns: u32,
+) -> Result<(), StoreError> {
+    let window = model_info(settings, &services.config).effective_context_window();
+    let instructions = i64::try_from(services.instructions.get().len().div_ceil(4)).unwrap_or(i64::MAX);
+    let left = TokenUsageBreakdown {
+        total_tokens: conversation.history.estimated_tokens().saturating_add(instructions),
+        ..TokenUsageBreakdown::default()
+    };
+    let total = conversation.usage.take().map(|usage| usage.total).unwrap_or_default();
+    conversation.usage = Some(ThreadTokenUsage {
+        last: left,
+        model_context_window: Some(window),
+        total,
+    });
+    let rolled_back = EventMsg::ThreadRolledBack(ThreadRolledBack { num_turns: turns });
+    let lines = vec![token_count(conversation).into(), rolled_back.into()];
+    services.recorder.append(lines).await
+}
+
+/// Items that were recorded while a turn ran and are not in its conversation yet, oldest first.
+pub type Injected = Arc<std::sync::Mutex<Vec<InputItem>>>;

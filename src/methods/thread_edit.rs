@@ -1,0 +1,66 @@
+//! thread/rollback and thread/inject_items: a loaded thread's conversation changed outside of its turns.
+//!
+//! What they do is recorded before they answer. Of a rollback clients first hear how much is used now; its answer, with
+//! the turns that are left, comes last.
+
+use tokio::sync::oneshot;
+
+use crate::engine::history::encode_item;
+use crate::engine::thread_ref::{ThreadCommand, ThreadError};
+use crate::methods::thread_load::read_error;
+use crate::methods::thread_lookup::{loaded, parse, refused};
+use crate::protocol::*;
+use crate::rpc::RpcError;
+use crate::rpc::context::RequestContext;
+use crate::store::ThreadStore;
+
+/// `thread/rollback`.
+pub async fn roll_back(cx: RequestContext, params: ThreadRollbackParams) -> Result<ThreadRollbackResponse, RpcError> {
+    if params.num_turns == 0 {
+        return Err(RpcError::invalid_request("numTurns must be >= 1"));
+    }
+    let id = parse(&params.thread_id)?;
+    let thread = loaded(&cx, &params.thread_id)?;
+    let (reply, done) = oneshot::channel();
+    let turns = params.num_turns;
+    thread
+        .try_send(ThreadCommand::RollBack { turns, reply })
+        .map_err(refused)?;
+    // The thread keeps the order from here: a second rollback is refused, not queued.
+    cx.leave_lane();
+    done.await.unwrap_or(Err(ThreadError::Gone(id))).map_err(refused)?;
+    let view = thread.ask(ThreadCommand::View).await.map_err(refused)?;
+    let history = cx.services.store.history(id, view.active_turn.as_deref()).await;
+    let history = history.map_err(read_error)?;
+    Ok(ThreadRollbackResponse {
+        thread: history.head.thread.to_thread(view.status, history.turns),
+    })
+}
+
+/// `thread/inject_items`.
+pub async fn inject_items(
+    cx: RequestContext,
+    params: ThreadInjectItemsParams,
+) -> Result<ThreadInjectItemsResponse, RpcError> {
+    let thread = loaded(&cx, &params.thread_id)?;
+    if params.items.is_empty() {
+        return Err(RpcError::invalid_request("items must not be empty"));
+    }
+    let mut items = Vec::with_capacity(params.items.len());
+    for (at, item) in params.items.into_iter().enumerate() {
+        let item: ResponseItem = serde_json::from_value(item)
+            .map_err(|error| RpcError::invalid_request(format!("items[{at}] is not a valid response item: {error}")))?;
+        // Items of a kind that nobody knows are accepted and left out.
+        if item != ResponseItem::Other {
+            items.extend(encode_item(&item));
+        }
+    }
+    if !items.is_empty() {
+        thread
+            .ask(|reply| ThreadCommand::Inject { items, reply })
+            .await
+            .and_then(|done| done)
+            .map_err(refused)?;
+    }
+    Ok(ThreadInjectItemsResponse {})
+}
