@@ -21,7 +21,7 @@ use crate::protocol::{
 };
 use crate::rpc::replay::EventLog;
 use crate::rpc::{ClientHandle, ConnectionId, EncodedNotification};
-use crate::store::{Recorder, StoreError, StoredThread};
+use crate::store::{Recorder, StoreError, StoredThread, ThreadHistory};
 
 /// Why a thread did not take a command, or refused it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -162,8 +162,8 @@ pub enum ThreadCommand {
     RollBack {
         /// How many.
         turns: u32,
-        /// Whether it was done.
-        reply: Reply<Result<(), ThreadError>>,
+        /// What is left.
+        reply: Reply<Result<ThreadHistory, ThreadError>>,
     },
     /// Puts items into the conversation with the model. `reply` comes when they are recorded.
     Inject {

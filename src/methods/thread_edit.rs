@@ -7,12 +7,10 @@ use tokio::sync::oneshot;
 
 use crate::engine::history::encode_item;
 use crate::engine::thread_ref::{ThreadCommand, ThreadError};
-use crate::methods::thread_load::read_error;
 use crate::methods::thread_lookup::{loaded, parse, refused};
 use crate::protocol::*;
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
-use crate::store::ThreadStore;
 
 /// `thread/rollback`.
 pub async fn roll_back(cx: RequestContext, params: ThreadRollbackParams) -> Result<ThreadRollbackResponse, RpcError> {
@@ -28,12 +26,9 @@ pub async fn roll_back(cx: RequestContext, params: ThreadRollbackParams) -> Resu
         .map_err(refused)?;
     // The thread keeps the order from here: a second rollback is refused, not queued.
     cx.leave_lane();
-    done.await.unwrap_or(Err(ThreadError::Gone(id))).map_err(refused)?;
-    let view = thread.ask(ThreadCommand::View).await.map_err(refused)?;
-    let history = cx.services.store.history(id, view.active_turn.as_deref()).await;
-    let history = history.map_err(read_error)?;
+    let left = done.await.unwrap_or(Err(ThreadError::Gone(id))).map_err(refused)?;
     Ok(ThreadRollbackResponse {
-        thread: history.head.thread.to_thread(view.status, history.turns),
+        thread: left.head.thread.to_thread(thread.face().status(), left.turns),
     })
 }
 

@@ -215,7 +215,8 @@ pub enum ResponseItem {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         encrypted_content: Option<String>,
     },
-    #[serde(rename = "other")]
+    /// Also what a later version knows.
+    #[serde(rename = "other", other)]
     Other,
 }
 

@@ -337,7 +337,7 @@ fn agent(server: &TestServer, id: &str, parent: &str) {
     std::fs::create_dir_all(&folder).unwrap();
     let source = json!({"subagent": {"thread_spawn": {"parent_thread_id": parent, "depth": 1}}});
     let meta = json!({"id": id, "timestamp": "2026-01-01T00:00:00.000Z", "cwd": "/", "originator": "t",
-        "cli_version": "0.131.0", "source": source, "model_provider": "mock"});
+        "cli_version": "0.131.0", "source": source, "model_provider": "scripted"});
     let line =
         |kind: &str, payload: Value| json!({"timestamp": "2026-01-01T00:00:00.000Z", "type": kind, "payload": payload});
     let text = format!(
@@ -366,7 +366,7 @@ async fn archiving_takes_the_agents_along_and_unarchiving_does_not_bring_them_ba
     let listed = client.call_raw("thread/list", list).await.unwrap();
     assert_eq!(listed["data"].as_array().unwrap().len(), 2);
     client
-        .call_raw("thread/resume", json!({"threadId": child, "modelProvider": "mock"}))
+        .call_raw("thread/resume", json!({"threadId": child}))
         .await
         .unwrap();
     client

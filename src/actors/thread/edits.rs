@@ -17,7 +17,7 @@ use crate::methods::thread_load::conversation;
 use crate::model::InputItem;
 use crate::protocol::{AccountRateLimitsUpdatedNotification, ThreadTokenUsageUpdatedNotification, TurnStartParams};
 use crate::rpc::EncodedNotification;
-use crate::store::{RolloutItem, StoreError, ThreadStore};
+use crate::store::{RolloutItem, StoreError, ThreadHistory, ThreadStore};
 
 /// A change that somebody waits for.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) enum Edit {
     /// Drops the last turns.
     RollBack {
         turns: u32,
-        reply: Reply<Result<(), ThreadError>>,
+        reply: Reply<Result<ThreadHistory, ThreadError>>,
     },
     /// Adds items.
     Inject {
@@ -68,7 +68,8 @@ impl Edits {
     }
 }
 
-type Outcome = (Option<Conversation>, Result<(), StoreError>);
+/// What a change leaves, and how it went.
+type Outcome<T> = (Option<Conversation>, Result<T, StoreError>);
 
 impl ThreadActor {
     /// Whether turns can be taken back now. What an idle thread refuses shows in its status, as other refusals do.
@@ -164,14 +165,22 @@ impl ThreadActor {
             let outcome = edit::inject(&services, &settings, &mut talk, items).await;
             (Some(talk), outcome)
         };
-        ctx.spawn(work.into_actor(self).map(move |(talk, outcome): Outcome, act, ctx| {
-            act.conversation = talk;
-            let _ = reply.send(outcome.map_err(ThreadError::from));
-            act.edit_ended(ctx);
-        }));
+        ctx.spawn(
+            work.into_actor(self)
+                .map(move |(talk, outcome): Outcome<()>, act, ctx| {
+                    act.conversation = talk;
+                    let _ = reply.send(outcome.map_err(ThreadError::from));
+                    act.edit_ended(ctx);
+                }),
+        );
     }
 
-    fn roll_back(&mut self, turns: u32, reply: Reply<Result<(), ThreadError>>, ctx: &mut actix::Context<Self>) {
+    fn roll_back(
+        &mut self,
+        turns: u32,
+        reply: Reply<Result<ThreadHistory, ThreadError>>,
+        ctx: &mut actix::Context<Self>,
+    ) {
         self.edits.running = Some(Running::RollBack);
         let (id, surroundings) = (self.id, Arc::clone(&self.surroundings));
         let (services, settings) = (Arc::clone(&self.turn_services), self.settings.clone());
@@ -185,25 +194,29 @@ impl ThreadActor {
                 talk.rate_limits.clone_from(&known.rate_limits);
                 talk.fallback_warned = known.fallback_warned;
             }
-            match edit::roll_back(&services, &settings, &mut talk, turns).await {
-                Ok(()) => (Some(talk), Ok(())),
-                Err(error) => (known, Err(error)),
+            if let Err(error) = edit::roll_back(&services, &settings, &mut talk, turns).await {
+                return (known, Err(error));
             }
+            // Read before another turn can begin: the answer shows what is left, and nothing newer.
+            (Some(talk), surroundings.store.history(id, None).await)
         };
-        ctx.spawn(work.into_actor(self).map(move |(talk, outcome): Outcome, act, ctx| {
-            act.conversation = talk;
-            if outcome.is_ok() {
-                act.tell_rolled_back();
-            }
-            let _ = reply.send(outcome.map_err(ThreadError::from));
-            act.edit_ended(ctx);
-        }));
+        ctx.spawn(
+            work.into_actor(self)
+                .map(move |(talk, outcome): Outcome<ThreadHistory>, act, ctx| {
+                    act.conversation = talk;
+                    // The rollout knows which turn the usage belongs to now.
+                    act.usage = None;
+                    if outcome.is_ok() {
+                        act.tell_rolled_back();
+                    }
+                    let _ = reply.send(outcome.map_err(ThreadError::from));
+                    act.edit_ended(ctx);
+                }),
+        );
     }
 
     /// Tells clients how much of the window the conversation fills now. The rollback counts as a turn of its own there.
     fn tell_rolled_back(&mut self) {
-        // The rollout knows which turn the usage belongs to now.
-        self.usage = None;
         let Some(talk) = &self.conversation else { return };
         let limits = talk.rate_limits.clone();
         let usage = talk
