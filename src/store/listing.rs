@@ -14,6 +14,7 @@ use crate::store::core::StoreCore;
 use crate::store::counters::Caller;
 use crate::store::index::{IndexJob, IndexReader};
 use crate::store::list::{Cursor, ListQuery, ThreadPage};
+use crate::store::metadata;
 use crate::store::recorder::blocking;
 use crate::store::rollout::path as rollout_path;
 use crate::store::scan;
@@ -218,7 +219,9 @@ impl StoreCore {
             }
         }
         threads.sort_by(|a, b| query.order(a, b));
-        query.page(threads)
+        let mut page = query.page(threads);
+        page.threads.iter_mut().for_each(metadata::catch_up);
+        page
     }
 }
 

@@ -6,8 +6,9 @@
 
 use crate::protocol::ThreadId;
 use crate::store::core::StoreCore;
+use crate::store::digest::Digest;
 use crate::store::recorder::{Recorder, blocking};
-use crate::store::rollout::{GitMeta, RolloutItem, SessionMeta};
+use crate::store::rollout::{GitMeta, Interest, RolloutItem, RolloutReader, SessionMeta};
 use crate::store::thread::StoredThread;
 use crate::store::{LocalThreadStore, StoreError};
 
@@ -57,6 +58,22 @@ impl StoreCore {
         // A thread whose first line is damaged gets one of what is known of it.
         Ok(head.meta.map_or_else(|| restored(&head.thread), |meta| *meta))
     }
+}
+
+/// Folds in what lines behind a file's head say of git and memory mode: lists that are made from heads show it too. A
+/// file that cannot be read leaves the thread as it is. Blocks.
+pub(super) fn catch_up(thread: &mut StoredThread) {
+    let Some(reader) = thread.path.as_deref().and_then(|path| RolloutReader::open(path).ok()) else {
+        return;
+    };
+    let mut reader = reader.asking_for(Interest::Metadata);
+    let mut digest = Digest::resume(thread.clone());
+    while let Ok(Some(item)) = reader.next_item() {
+        if matches!(item, RolloutItem::SessionMeta(_)) {
+            digest.observe(&item);
+        }
+    }
+    thread.clone_from(digest.thread());
 }
 
 /// The line of a thread that lost its own.

@@ -36,6 +36,7 @@ async fn a_fork_has_the_turns_of_its_parent_and_goes_its_own_way(transport: Tran
     client.next::<ThreadNameUpdatedNotification>().await;
     let read = json!({"threadId": thread, "includeTurns": true});
     let before = client.call_raw("thread/read", read.clone()).await.unwrap();
+    assert_eq!(before["thread"]["threadSource"], "user");
     let mark = client.log().len();
     let answer = fork(&client, json!({"threadId": thread})).await;
     let forked = id(&answer);

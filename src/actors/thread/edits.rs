@@ -17,7 +17,7 @@ use crate::methods::thread_load::conversation;
 use crate::model::InputItem;
 use crate::protocol::{AccountRateLimitsUpdatedNotification, ThreadTokenUsageUpdatedNotification, TurnStartParams};
 use crate::rpc::EncodedNotification;
-use crate::store::{RolloutItem, StoreError, ThreadHistory, ThreadStore};
+use crate::store::{RolloutItem, StoreError, ThreadHistory};
 
 /// A change that somebody waits for.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 use super::*;
 use crate::settings::Durability;
 use crate::store::tests::{new_thread, turn};
-use crate::store::{Scope, ThreadStore};
+use crate::store::{ListQuery, Scope, ThreadStore};
 
 fn store(home: &tempfile::TempDir) -> LocalThreadStore {
     LocalThreadStore::open(home.path().to_path_buf(), Durability::Turn)
@@ -39,6 +39,8 @@ async fn cleared_git_stays_cleared_and_memory_keeps_git() {
         assert_eq!(changed.git.unwrap().branch.as_deref(), Some("work"));
     }
     let stored = store(&home);
+    let listed = stored.list(ListQuery::new("mock".into())).await.unwrap();
+    assert_eq!(listed.threads[0].git.as_ref().unwrap().branch.as_deref(), Some("work"));
     let read = stored.read(id, Scope::All).await.unwrap();
     assert_eq!(read.git.unwrap().branch.as_deref(), Some("work"));
     assert_eq!(read.memory_mode.as_deref(), Some("disabled"));

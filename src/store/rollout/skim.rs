@@ -19,6 +19,8 @@ pub enum Interest {
     Turns,
     /// What the conversation with the model is made of.
     Conversation,
+    /// What says who the thread is, and where its folder stands in git.
+    Metadata,
 }
 
 /// What a line that was passed over is.
@@ -50,6 +52,8 @@ pub(super) fn skim(line: &[u8], interest: Interest) -> Option<Skimmed> {
         },
         (b"turn_context", Interest::Conversation) => Skimmed::TurnContext,
         (b"session_meta" | b"greenroom", Interest::Conversation) => Skimmed::Other,
+        (b"session_meta", Interest::Metadata) => return None,
+        (_, Interest::Metadata) => Skimmed::Other,
         (b"event_msg", Interest::Conversation) if !speaks_of_conversation(payload) => Skimmed::Other,
         _ => return None,
     };

@@ -293,3 +293,26 @@ fn a_rollback_into_what_was_not_read_is_told() {
     conversation.observe(&event(json!({"type": "thread_rolled_back", "num_turns": 1})));
     assert!(conversation.is_short());
 }
+
+#[test]
+fn the_settings_of_turns_that_were_taken_back_were_never_told() {
+    use super::Span;
+    let line = |offset| Span { offset, len: 1 };
+    let mut conversation = Conversation::default();
+    let mut ask = |number: u64| {
+        conversation.observe_context(line(number));
+        conversation.observe(&user_item(&number.to_string()));
+        conversation.observe(&said("asked"));
+        conversation.clone()
+    };
+    ask(1);
+    ask(2);
+    let asked = ask(3);
+    let left = |count: usize| {
+        let mut conversation = asked.clone();
+        conversation.roll_back(count);
+        conversation.last_context().map(|line| line.offset)
+    };
+    assert_eq!([left(0), left(1), left(2)], [Some(3), Some(2), Some(1)]);
+    assert_eq!([left(3), left(9)], [None, None]);
+}
