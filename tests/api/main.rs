@@ -13,6 +13,8 @@ mod handshake;
 mod operators;
 mod reconnect;
 mod rehearsal;
+mod repair;
+mod starters;
 mod threads;
 mod tidy;
 mod transports;
