@@ -51,8 +51,9 @@ impl StoreCore {
     pub(crate) async fn backfill(self: &Arc<Self>, reader: Arc<IndexReader>) -> Result<(), StoreError> {
         let began = Instant::now();
         let _turn = self.take_turn().await?;
-        counters::initialised("backfill_gate", "none", began.elapsed());
         self.catch_up(Arc::clone(&reader)).await?;
+        // Waiting and reading are one phase: past it, the index is as good as the files.
+        counters::initialised("backfill_gate", "none", began.elapsed());
         self.folders().looked_at_all = Some(Instant::now());
         self.index.set_reader(Some(reader));
         Ok(())

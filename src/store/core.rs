@@ -91,12 +91,9 @@ impl StoreCore {
         same && (rollout_path::names(path, thread.id) || self.holds(path, thread.id))
     }
 
-    /// Whether the file's own first line names the thread.
+    /// Whether the file itself says that it is the thread's.
     fn holds(&self, path: &Path, id: ThreadId) -> bool {
-        scan::head(path, false)
-            .ok()
-            .flatten()
-            .is_some_and(|thread| thread.id == id)
+        matches!(scan::identity(path), Ok(Some(found)) if found == id)
     }
 
     /// A read did without the index, although it would have been of use.
@@ -118,32 +115,46 @@ impl StoreCore {
                 return Some((path, thread.archived));
             }
         }
+        let mut unverified = None;
         let reason = match self.index.reader().map(|reader| reader.thread(id)) {
             None => self.index.absence().unwrap_or(Reason::DbUnavailable),
             Some(Err(_)) => Reason::DbError,
             Some(Ok(None)) => Reason::MissingRow,
-            Some(Ok(Some(row))) => {
-                if let Some(path) = row.path.filter(|path| path.is_file()) {
-                    if rollout_path::names(&path, id) || self.holds(&path, id) {
-                        let archived = rollout_path::is_archived(&self.home, &path);
-                        return scope.includes(archived).then_some((path, archived));
-                    }
+            Some(Ok(Some(row))) => match row.path.map(|path| (scan::identity(&path), path)) {
+                Some((Ok(Some(found)), path)) if found == id => {
+                    let archived = rollout_path::is_archived(&self.home, &path);
+                    return scope.includes(archived).then_some((path, archived));
+                }
+                Some((Ok(Some(_)), path)) => {
                     tracing::error!(thread.id = %id, path = %path.display(), "index.mismatch: the row points at another thread");
                     Reason::Mismatch
-                } else {
-                    Reason::StalePath
                 }
-            }
+                Some((_, path)) if path.is_file() => {
+                    unverified = Some(path);
+                    Reason::Mismatch
+                }
+                _ => Reason::StalePath,
+            },
         };
-        let found = [false, true]
-            .into_iter()
-            .filter(|archived| scope.includes(*archived))
-            .find_map(|archived| scan::find_by_name(&self.home, id, archived).map(|path| (path, archived)));
+        let found = self.search(id, scope);
         if found.is_some() {
             counters::fell_back(Caller::FindThreadPath, reason);
             self.mend(&found);
         }
-        found
+        // A file that cannot be read now is better told of than a thread that is not there.
+        found.or_else(|| {
+            let path = unverified?;
+            let archived = rollout_path::is_archived(&self.home, &path);
+            scope.includes(archived).then_some((path, archived))
+        })
+    }
+
+    /// The file of a thread and whether it is archived, as the file system has it. Blocks.
+    pub(crate) fn search(&self, id: ThreadId, scope: Scope) -> Option<(PathBuf, bool)> {
+        [false, true]
+            .into_iter()
+            .filter(|archived| scope.includes(*archived))
+            .find_map(|archived| scan::find(&self.home, id, archived).map(|path| (path, archived)))
     }
 
     /// Has the index read a file that it lost sight of.

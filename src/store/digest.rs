@@ -88,6 +88,11 @@ impl Digest {
         self.identified || (self.any_damage && self.any_line && self.named.is_some())
     }
 
+    /// Whether the thread's own meta was seen.
+    pub fn is_identified(&self) -> bool {
+        self.identified
+    }
+
     /// Takes note of a line that tells nothing of the thread itself.
     pub fn pass(&mut self) {
         self.any_line = true;

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::protocol::{SortDirection, ThreadSortKey};
-use crate::store::StoreError;
 use crate::store::core::StoreCore;
 use crate::store::counters::Caller;
 use crate::store::index::{IndexJob, IndexReader};
@@ -19,6 +18,7 @@ use crate::store::recorder::blocking;
 use crate::store::rollout::path as rollout_path;
 use crate::store::scan;
 use crate::store::thread::StoredThread;
+use crate::store::{Scope, StoreError};
 
 /// How often stale rows of a page are renewed before the page is shown as it is.
 const ATTEMPTS: usize = 3;
@@ -144,7 +144,23 @@ impl StoreCore {
         let mut gone = Vec::new();
         for thread in threads.iter().filter(|thread| !over.contains(&thread.id)) {
             let Some(path) = &thread.path else { continue };
-            match scan::stamp(path) {
+            let theirs = match scan::stamp(path) {
+                None => false,
+                Some(stamp) if stamp.size == thread.file_size && stamp.mtime_ns == thread.file_mtime_ns => {
+                    if rollout_path::names(path, thread.id) || !scan::is_of_another(path, thread.id) {
+                        continue;
+                    }
+                    true
+                }
+                Some(_) if scan::is_of_another(path, thread.id) => true,
+                Some(_) => {
+                    stale.push((path.clone(), thread.archived));
+                    continue;
+                }
+            };
+            // The row leads nowhere, or to a file that is another thread's.
+            match self.search(thread.id, Scope::All) {
+                Some(found) => stale.push(found),
                 None => {
                     self.folders().forget(path, thread.id);
                     gone.push(IndexJob::Gone {
@@ -152,10 +168,9 @@ impl StoreCore {
                         path: path.clone(),
                     });
                 }
-                Some(stamp) if stamp.size != thread.file_size || stamp.mtime_ns != thread.file_mtime_ns => {
-                    stale.push((path.clone(), thread.archived));
-                }
-                Some(_) => {}
+            }
+            if theirs {
+                stale.push((path.clone(), thread.archived));
             }
         }
         let mut page = query.page(threads);

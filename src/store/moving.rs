@@ -4,10 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use chrono::{DateTime, Local};
+
 use crate::protocol::ThreadId;
 use crate::store::core::StoreCore;
 use crate::store::rollout::path as rollout_path;
-use crate::store::{Scope, StoreError};
+use crate::store::{Scope, StoreError, scan};
 
 impl StoreCore {
     /// Moves a thread's file to the archive. Blocks.
@@ -24,11 +26,7 @@ impl StoreCore {
         let (path, _) = self
             .find_path(id, Scope::Archived)
             .ok_or_else(|| StoreError::NotFound(id.to_string()))?;
-        let target = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .and_then(|name| rollout_path::unarchived_path(&self.home, name))
-            .ok_or_else(|| StoreError::Invalid(format!("{} has no day in its name", path.display())))?;
+        let target = self.unarchived_path(&path)?;
         let target = self.move_file(id, &path, target, false)?;
         let touched = fs::File::options()
             .append(true)
@@ -38,6 +36,22 @@ impl StoreCore {
             tracing::warn!(%error, "unarchived rollout keeps its old time");
         }
         Ok(target)
+    }
+
+    /// Where an archived file goes: the day is in its name, or else in its meta.
+    fn unarchived_path(&self, path: &Path) -> Result<PathBuf, StoreError> {
+        let nowhere = || StoreError::Invalid(format!("{} tells no day", path.display()));
+        let name = path.file_name().ok_or_else(nowhere)?;
+        if let Some(target) = name
+            .to_str()
+            .and_then(|name| rollout_path::unarchived_path(&self.home, name))
+        {
+            return Ok(target);
+        }
+        let created = scan::head(path, true)?.map(|thread| thread.created_at_ms);
+        let created = created.and_then(DateTime::from_timestamp_millis).ok_or_else(nowhere)?;
+        let day = created.with_timezone(&Local).naive_local();
+        Ok(rollout_path::day_folder(&self.home, &day).join(name))
     }
 
     fn move_file(&self, id: ThreadId, from: &Path, to: PathBuf, archived: bool) -> Result<PathBuf, StoreError> {

@@ -17,6 +17,10 @@ use crate::store::turns::{Landmarks, Span};
 
 /// How far a look at a file's head goes in search of the first message.
 const HEAD_BYTES: u64 = 16 * 1024 * 1024;
+/// In how many lines a thread's own meta is looked for.
+const META_LINES: usize = 10;
+/// How many files without an id in their names are looked into for one thread.
+const UNNAMED: usize = 1_000;
 
 /// A rollout read for the index.
 #[derive(Debug)]
@@ -80,29 +84,58 @@ pub fn all_files(home: &Path, archived: bool) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Looks for the rollout of a thread by the id in file names.
-pub fn find_by_name(home: &Path, id: ThreadId, archived: bool) -> Option<PathBuf> {
+/// Looks for the rollout of a thread: by the id in file names, then in the files whose names tell none. A file that says
+/// itself that it is another thread's is passed over, whatever its name.
+pub fn find(home: &Path, id: ThreadId, archived: bool) -> Option<PathBuf> {
     let ending = format!("-{id}.jsonl");
     let matches = |path: &PathBuf| {
         path.file_name()
             .and_then(|name| name.to_str())
             .is_some_and(|name| name.starts_with("rollout-") && name.ends_with(&ending))
+            && !is_of_another(path, id)
     };
     let in_folder = |folder: &Path| files(folder).into_iter().find(matches);
-    if archived {
-        return in_folder(&home.join(rollout_path::ARCHIVED));
-    }
     // A time-ordered id tells its day; the name tells the local one, which may be a neighbour.
-    if let Some(created) = created(id) {
+    if !archived && let Some(created) = created(id) {
         let direct = rollout_path::rollout_path(home, id, created);
-        if direct.is_file() {
+        if direct.is_file() && matches(&direct) {
             return Some(direct);
         }
         if let Some(found) = direct.parent().and_then(in_folder) {
             return Some(found);
         }
     }
-    folders(home, false).iter().find_map(|folder| in_folder(folder))
+    let folders = folders(home, archived);
+    folders.iter().find_map(|folder| in_folder(folder)).or_else(|| {
+        let all = folders.iter().flat_map(|folder| files(folder));
+        all.filter(|path| !rollout_path::tells_id(path))
+            .take(UNNAMED)
+            .find(|path| matches!(identity(path), Ok(Some(found)) if found == id))
+    })
+}
+
+/// Whether a file can be read and is the rollout of another thread.
+pub fn is_of_another(path: &Path, id: ThreadId) -> bool {
+    matches!(identity(path), Ok(Some(found)) if found != id)
+}
+
+/// The thread that a file says it holds: by its meta, which stands in front, or by its name where that is damaged.
+pub fn identity(path: &Path) -> io::Result<Option<ThreadId>> {
+    let mut reader = RolloutReader::open(path)?.asking_for(Interest::Turns);
+    let mut digest = Digest::of_file(path, false);
+    for _ in 0..META_LINES {
+        let Some(line) = reader.next_line()? else { break };
+        match line.decoded {
+            Decoded::Line(line) => digest.observe(&line.item),
+            Decoded::Damaged => digest.damage(),
+            Decoded::Skimmed(_) => digest.pass(),
+            Decoded::Blank | Decoded::Unknown => {}
+        }
+        if digest.is_identified() {
+            break;
+        }
+    }
+    Ok(digest.is_thread().then(|| digest.thread().id))
 }
 
 fn created(id: ThreadId) -> Option<DateTime<Local>> {

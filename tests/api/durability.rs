@@ -164,32 +164,3 @@ async fn a_broken_index_is_moved_aside_and_rebuilt() {
             .any(|name| name.contains("broken"))
     );
 }
-
-#[tokio::test]
-async fn eight_servers_start_at_once_on_one_fresh_home() {
-    let model = crate::harness::ScriptedModel::start().await;
-    let root = crate::harness::home_with(&model, "");
-    let mut children = Vec::new();
-    for _ in 0..8 {
-        let child = tokio::process::Command::new(crate::harness::binary())
-            .args(["app-server", "--listen", "stdio://"])
-            .env("GREENROOM_HOME", root.path().join("home"))
-            .current_dir(root.path().join("work"))
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        children.push(child);
-    }
-    for child in &mut children {
-        let client = Client::over_stdio(child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        client.initialize().await;
-        let thread = client.thread().await;
-        model.say("ok");
-        client.turn(&thread, "hello").await;
-        let list = client.call_raw("thread/list", json!({})).await.unwrap();
-        assert!(list["data"].as_array().unwrap().iter().any(|t| t["id"] == *thread));
-    }
-}

@@ -14,6 +14,8 @@ mod handshake;
 mod operators;
 mod reconnect;
 mod rehearsal;
+mod repair;
+mod starters;
 mod thread_changes;
 mod threads;
 mod tidy;

@@ -24,7 +24,8 @@ pub fn file_name(id: ThreadId, created: DateTime<Local>) -> String {
     format!("rollout-{}-{id}.jsonl", created.format("%Y-%m-%dT%H-%M-%S"))
 }
 
-fn day_folder(home: &Path, day: &NaiveDateTime) -> PathBuf {
+/// The folder of a day's threads.
+pub fn day_folder(home: &Path, day: &NaiveDateTime) -> PathBuf {
     home.join(SESSIONS).join(day.format("%Y/%m/%d").to_string())
 }
 
@@ -44,10 +45,17 @@ pub fn parse_name(name: &str) -> Option<(NaiveDateTime, ThreadId)> {
 
 /// Whether the file's name is that of the thread's rollout.
 pub fn names(path: &Path, id: ThreadId) -> bool {
-    path.file_name()
-        .and_then(|name| name.to_str())
-        .and_then(parse_name)
-        .is_some_and(|(_, named)| named == id)
+    named(path) == Some(id)
+}
+
+/// Whether the file's name tells a thread.
+pub fn tells_id(path: &Path) -> bool {
+    named(path).is_some()
+}
+
+fn named(path: &Path) -> Option<ThreadId> {
+    let name = path.file_name()?.to_str()?;
+    parse_name(name).map(|(_, id)| id)
 }
 
 /// The creation time a file name tells, for files whose meta is lost.

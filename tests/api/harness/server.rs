@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
 use tokio::process::{Child, Command};
 
 use super::client::Client;
@@ -89,6 +89,16 @@ impl TestServer {
         self.root.path().join("work")
     }
 
+    /// Everything that the server counts, as it shows it to a scrape.
+    pub async fn metrics(&self) -> String {
+        scrape(self.port).await
+    }
+
+    /// Waits until the index of a ws server is as good as the files.
+    pub async fn indexed(&self) {
+        indexed(self.port).await;
+    }
+
     /// The TCP port of a ws server.
     pub fn port(&self) -> u16 {
         self.port
@@ -132,21 +142,7 @@ impl TestServer {
         match self.transport {
             Transport::Stdio => {}
             Transport::Ws => {
-                let port = within("the banner with the port", async {
-                    loop {
-                        let line = lines
-                            .next_line()
-                            .await
-                            .ok()
-                            .flatten()
-                            .expect("the server says where it listens");
-                        if let Some((_, rest)) = line.split_once("listening on: ws://127.0.0.1:") {
-                            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-                            break digits.parse().expect("a port");
-                        }
-                    }
-                });
-                self.port = port.await;
+                self.port = banner_port(&mut lines).await;
             }
             Transport::Unix => wait_for_socket(&self.socket()).await,
         }
@@ -194,6 +190,56 @@ impl TestServer {
         let mut child = self.child.take().expect("a running server");
         within("the server's exit", child.wait()).await.expect("an exit status")
     }
+}
+
+/// What a server on this port counts.
+pub async fn scrape(port: u16) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let exchange = async {
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
+        let request = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await?;
+        std::io::Result::Ok(text)
+    };
+    within("the metrics", exchange).await.expect("metrics")
+}
+
+/// Waits until the index of the server on this port is as good as the files.
+pub async fn indexed(port: u16) {
+    let passed = ["phase=\"backfill_gate\"", "status=\"success\""];
+    within("the index", async {
+        while counted(&scrape(port).await, "codex_sqlite_init_count", &passed) == 0.0 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+/// The sum of a metric's samples that have all of these labels.
+pub fn counted(metrics: &str, name: &str, labels: &[&str]) -> f64 {
+    metrics
+        .lines()
+        .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])))
+        .filter(|line| labels.iter().all(|label| line.contains(label)))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum()
+}
+
+/// The port in the banner of a server that listens on a WebSocket.
+pub async fn banner_port<R: AsyncRead + Unpin>(lines: &mut Lines<BufReader<R>>) -> u16 {
+    within("the banner with the port", async {
+        loop {
+            let line = lines.next_line().await.ok().flatten();
+            let line = line.expect("the server says where it listens");
+            if let Some((_, rest)) = line.split_once("listening on: ws://127.0.0.1:") {
+                let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                break digits.parse().expect("a port");
+            }
+        }
+    })
+    .await
 }
 
 async fn wait_for_socket(path: &Path) {
