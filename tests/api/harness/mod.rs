@@ -2,10 +2,12 @@
 
 mod client;
 mod model;
+mod peer;
 mod server;
 
 pub use client::Client;
 pub use model::{Reply, ScriptedModel};
+pub use peer::{Peer, peer_binary};
 pub use server::{TestServer, Transport, binary, home_with};
 
 use std::time::Duration;
