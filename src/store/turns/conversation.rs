@@ -113,7 +113,13 @@ impl Conversation {
         match seen.kind.as_deref() {
             Some("ghost_snapshot" | "other" | "compaction_trigger") => return,
             // Old files leave the type of messages out.
-            None if seen.role.is_none() => return,
+            None | Some("message") if seen.role.is_none() => return,
+            // Belongs to nothing, and no provider takes it.
+            Some("function_call" | "function_call_output" | "custom_tool_call" | "custom_tool_call_output")
+                if seen.call_id.is_none() =>
+            {
+                return;
+            }
             _ => {}
         }
         if seen.role.as_deref() == Some("user") {
