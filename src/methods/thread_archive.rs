@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::engine::thread_ref::ThreadCommand;
 use crate::methods::thread_load::store_error;
-use crate::methods::thread_lookup::{no_rollout, parse, refused};
+use crate::methods::thread_lookup::{no_rollout, parse, refused, shown};
 use crate::protocol::methods::Notification;
 use crate::protocol::*;
 use crate::rpc::context::RequestContext;
@@ -95,7 +95,7 @@ pub async fn unarchive(cx: RequestContext, params: ThreadUnarchiveParams) -> Res
         },
     );
     Ok(ThreadUnarchiveResponse {
-        thread: stored.to_thread(status, Vec::new()),
+        thread: shown(&cx, &stored, status, Vec::new()),
     })
 }
 

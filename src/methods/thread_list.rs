@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use crate::methods::thread_load::store_error;
+use crate::methods::thread_lookup::{default_provider, shown};
 use crate::methods::thread_setup::normal;
 use crate::protocol::*;
 use crate::rpc::RpcError;
@@ -49,19 +50,10 @@ pub async fn list(cx: RequestContext, params: ThreadListParams) -> Result<Thread
         data: page
             .threads
             .iter()
-            .map(|one| one.to_thread(status(&one.id), Vec::new()))
+            .map(|one| shown(&cx, one, status(&one.id), Vec::new()))
             .collect(),
         next_cursor: page.next_cursor,
     })
-}
-
-/// The provider of threads that name none.
-fn default_provider(cx: &RequestContext) -> String {
-    let configured = cx.services.config.user_table();
-    let configured = configured.get("model_provider").and_then(|value| value.as_str());
-    configured
-        .unwrap_or_else(|| cx.services.config.default_provider())
-        .to_owned()
 }
 
 /// `thread/loaded/list`: ids in their order as text, a page at a time when a limit is given.

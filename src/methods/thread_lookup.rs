@@ -9,9 +9,10 @@ use serde_json::json;
 
 use crate::engine::thread_ref::{ThreadError, ThreadRef};
 use crate::methods::thread_load::store_error;
-use crate::protocol::{CodexErrorInfo, ThreadId};
+use crate::protocol::{CodexErrorInfo, Thread, ThreadId, ThreadStatus, Turn};
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
+use crate::store::StoredThread;
 
 /// Reads a thread id.
 pub(crate) fn parse(id: &str) -> Result<ThreadId, RpcError> {
@@ -65,4 +66,22 @@ pub(crate) fn refused(error: ThreadError) -> RpcError {
         }
         _ => RpcError::invalid_request(error.to_string()),
     }
+}
+
+/// A stored thread on the wire. One of an old version, which names no provider, is of the default one.
+pub(crate) fn shown(cx: &RequestContext, stored: &StoredThread, status: ThreadStatus, turns: Vec<Turn>) -> Thread {
+    let mut thread = stored.to_thread(status, turns);
+    if thread.model_provider.is_empty() {
+        thread.model_provider = default_provider(cx);
+    }
+    thread
+}
+
+/// The provider of threads that name none.
+pub(crate) fn default_provider(cx: &RequestContext) -> String {
+    let configured = cx.services.config.user_table();
+    let configured = configured.get("model_provider").and_then(|value| value.as_str());
+    configured
+        .unwrap_or_else(|| cx.services.config.default_provider())
+        .to_owned()
 }

@@ -2,7 +2,7 @@
 
 use crate::engine::thread_ref::ThreadCommand;
 use crate::methods::thread_load::read_error;
-use crate::methods::thread_lookup::{not_loaded, parse, refused};
+use crate::methods::thread_lookup::{not_loaded, parse, refused, shown};
 use crate::protocol::*;
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
@@ -22,7 +22,7 @@ pub async fn read(cx: RequestContext, params: ThreadReadParams) -> Result<Thread
                     true => view.shown(),
                     false => {
                         let stored = store.read(id, Scope::All).await.map_err(read_error)?;
-                        stored.to_thread(view.status, Vec::new())
+                        shown(&cx, &stored, view.status, Vec::new())
                     }
                 },
             });
@@ -39,7 +39,7 @@ pub async fn read(cx: RequestContext, params: ThreadReadParams) -> Result<Thread
             .history(id, view.active_turn.as_deref())
             .await
             .map_err(read_error)?;
-        let thread = history.head.thread.to_thread(view.status, history.turns);
+        let thread = shown(&cx, &history.head.thread, view.status, history.turns);
         return Ok(ThreadReadResponse { thread });
     }
     let missing = |error| match error {
@@ -48,10 +48,10 @@ pub async fn read(cx: RequestContext, params: ThreadReadParams) -> Result<Thread
     };
     let thread = if params.include_turns {
         let history = store.history(id, None).await.map_err(missing)?;
-        history.head.thread.to_thread(ThreadStatus::NotLoaded, history.turns)
+        shown(&cx, &history.head.thread, ThreadStatus::NotLoaded, history.turns)
     } else {
         let stored = store.read(id, Scope::All).await.map_err(missing)?;
-        stored.to_thread(ThreadStatus::NotLoaded, Vec::new())
+        shown(&cx, &stored, ThreadStatus::NotLoaded, Vec::new())
     };
     Ok(ThreadReadResponse { thread })
 }

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::engine::thread_ref::{ThreadCommand, ThreadRef};
 use crate::methods::thread_events;
 use crate::methods::thread_load::{self, Origin, read_error};
-use crate::methods::thread_lookup::{no_rollout, parse, refused, rollout_at};
+use crate::methods::thread_lookup::{self, no_rollout, parse, refused, rollout_at};
 use crate::methods::thread_overrides::LoadedThread;
 use crate::methods::thread_setup::{self, Wishes};
 use crate::methods::thread_start::notice_extended_history;
@@ -140,12 +140,12 @@ async fn join(
     let complete = view.events.replay == Some(ReplayOutcome::Complete);
     let shown = if params.exclude_turns || complete {
         let stored = store.read(id, Scope::All).await.map_err(|error| missing(error, id))?;
-        stored.to_thread(view.status, Vec::new())
+        thread_lookup::shown(cx, &stored, view.status, Vec::new())
     } else {
         let live = view.active_turn.as_deref();
         let history = store.history(id, live).await.map_err(|error| missing(error, id))?;
         thread_events::tell_usage(cx, id, view.usage.or_else(|| thread_load::last_usage(&history.head)));
-        history.head.thread.to_thread(view.status, history.turns)
+        thread_lookup::shown(cx, &history.head.thread, view.status, history.turns)
     };
     cx.after(move || {
         let _ = go.send(());
@@ -192,7 +192,7 @@ async fn load(
     let settings = prepared.settings.clone();
     let sources = prepared.docs.sources.clone();
     let id = stored.id;
-    let mut shown = stored.to_thread(ThreadStatus::Idle, Vec::new());
+    let mut shown = thread_lookup::shown(cx, stored, ThreadStatus::Idle, Vec::new());
     let recorded_model = stored.model.clone();
     if !exclude_turns {
         let history = cx.services.store.history(id, None).await;

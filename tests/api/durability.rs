@@ -1,99 +1,11 @@
 //! What a client was told is done survives `kill -9`, damage and a lost index.
 
-use std::time::Duration;
+mod killing;
 
 use greenroom::protocol::*;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::harness::{Client, Reply, TestServer, Transport};
-
-/// Rounds of the kill test; the full bar (200) is set by `GREENROOM_KILL_ROUNDS`.
-fn rounds() -> u64 {
-    std::env::var("GREENROOM_KILL_ROUNDS")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(12)
-}
-
-/// A scripted turn: a command, a patch, a message.
-fn script(server: &TestServer, n: u64) {
-    let command = format!("echo round {n}");
-    server.model.add(Reply::call(
-        "exec_command",
-        json!({"cmd": command, "login": false}),
-        &format!("c{n}"),
-    ));
-    let patch = format!("*** Begin Patch\n*** Add File: f{n}.txt\n+{n}\n*** End Patch");
-    server.model.add(Reply::custom("apply_patch", &patch, &format!("p{n}")));
-    server.model.add(Reply::message(&["all ", "done ", "now"]));
-}
-
-/// `(turn, item)` of every item that was announced as completed.
-fn told(client: &Client) -> Vec<(String, String)> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
-    client
-        .log()
-        .iter()
-        .filter(|m| m["method"] == "item/completed")
-        .map(|m| (text(&m["params"]["turnId"]), text(&m["params"]["item"]["id"])))
-        .collect()
-}
-
-#[tokio::test]
-async fn killing_the_server_at_any_moment_loses_nothing_that_was_told() {
-    let mut server = TestServer::start(Transport::Ws).await;
-    let client = server.client().await;
-    let thread = client.thread().await;
-    server.model.say("ready");
-    client.turn(&thread, "make it real").await;
-    let mut promised = told(&client);
-    for n in 0..rounds() {
-        let client = server.client().await;
-        client
-            .call_raw("thread/resume", json!({"threadId": thread}))
-            .await
-            .expect("the thread resumes");
-        script(&server, n);
-        let turn = client.begin(&thread, &format!("round {n}")).await;
-        // A different moment each round: this is the one place where time itself is what is tested.
-        tokio::time::sleep(Duration::from_micros((n * 7919) % 60_000)).await;
-        server.kill().await;
-        promised.extend(told(&client));
-        let finished = client
-            .log()
-            .iter()
-            .any(|m| m["method"] == "turn/completed" && m["params"]["turn"]["id"] == turn);
-        server.launch().await;
-        let client = server.client().await;
-        let read = client
-            .call_raw("thread/read", json!({"threadId": thread, "includeTurns": true}))
-            .await
-            .unwrap();
-        let turns = read["thread"]["turns"].as_array().unwrap().clone();
-        for (turn, item) in &promised {
-            let kept = turns.iter().any(|t| {
-                t["id"] == **turn
-                    && t["items"]
-                        .as_array()
-                        .is_some_and(|items| items.iter().any(|i| i["id"] == **item))
-            });
-            assert!(
-                kept,
-                "round {n}: item {item} of turn {turn} was told as completed and is gone"
-            );
-        }
-        if let Some(stored) = turns.iter().find(|t| t["id"] == *turn)
-            && !finished
-        {
-            assert!(
-                ["interrupted", "completed"].contains(&stored["status"].as_str().unwrap()),
-                "{stored}"
-            );
-        }
-        // What the killed turn left of its script must not leak into the next round.
-        server.model.clear();
-    }
-}
+use crate::harness::{TestServer, Transport};
 
 #[tokio::test]
 async fn damage_in_a_rollout_costs_that_line_only() {

@@ -8,6 +8,7 @@ mod harness;
 
 mod approvals;
 mod chaos;
+mod compatibility;
 mod durability;
 mod forks;
 mod handshake;

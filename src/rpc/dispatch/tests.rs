@@ -107,6 +107,7 @@ fn call(work: impl Future<Output = Bytes> + Send + 'static, caller: &Caller) -> 
         lane: None,
         client: caller.client.clone(),
         work: Box::pin(work),
+        left_lane: CancellationToken::new(),
         effects: effects.clone(),
     };
     (call, effects)
@@ -142,6 +143,7 @@ async fn effects_come_after_the_answer_and_in_order() {
         trace: None,
         services: caller.services.clone(),
         disconnected: CancellationToken::new(),
+        left_lane: CancellationToken::new(),
         effects,
     };
     for text in [&b"1"[..], b"2"] {

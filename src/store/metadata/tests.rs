@@ -39,7 +39,7 @@ async fn cleared_git_stays_cleared_and_memory_keeps_git() {
         assert_eq!(changed.git.unwrap().branch.as_deref(), Some("work"));
     }
     let stored = store(&home);
-    let listed = stored.list(ListQuery::new("mock".into())).await.unwrap();
+    let listed = stored.list(ListQuery::new("mock")).await.unwrap();
     assert_eq!(listed.threads[0].git.as_ref().unwrap().branch.as_deref(), Some("work"));
     let read = stored.read(id, Scope::All).await.unwrap();
     assert_eq!(read.git.unwrap().branch.as_deref(), Some("work"));

@@ -137,6 +137,8 @@ fn decode_whole(bytes: &[u8]) -> Decoded {
     let item = match envelope.kind.as_ref() {
         "session_meta" => serde_json::from_str(payload.get()).map(RolloutItem::SessionMeta),
         "turn_context" => serde_json::from_str(payload.get()).map(RolloutItem::TurnContext),
+        // Read as if they were not there: nothing is numbered by them either.
+        "response_item" if is_ghost(payload.get().as_bytes()) => return Decoded::Unknown,
         "response_item" => Ok(RolloutItem::ResponseItem(payload.to_owned().into())),
         "event_msg" => EventMsg::decode(payload).map(RolloutItem::Event),
         "compacted" => serde_json::from_str(payload.get()).map(RolloutItem::Compacted),
@@ -154,6 +156,11 @@ fn decode_whole(bytes: &[u8]) -> Decoded {
         }),
         Err(_) => Decoded::Damaged,
     }
+}
+
+/// Whether an item is a snapshot of the working tree, as older versions put between the items of the conversation.
+pub(super) fn is_ghost(item: &[u8]) -> bool {
+    item.starts_with(b"{\"type\":\"ghost_snapshot\"")
 }
 
 /// Finds a whole line behind the remains of a torn one.

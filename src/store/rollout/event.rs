@@ -185,7 +185,6 @@ pub struct TurnAborted {
 /// The user said something.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct UserMessage {
-    #[serde(default)]
     pub message: String,
     /// URLs of images; data URLs mostly.
     #[serde(default)]
@@ -203,7 +202,6 @@ pub struct UserMessage {
 /// The agent said something.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AgentMessage {
-    #[serde(default)]
     pub message: String,
     #[serde(default, deserialize_with = "source::lenient")]
     pub phase: Option<MessagePhase>,

@@ -7,7 +7,7 @@
 
 use memchr::memmem;
 
-use crate::store::rollout::codec::LINE_MARK;
+use crate::store::rollout::codec::{LINE_MARK, is_ghost};
 
 /// Which lines of a rollout a reader is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,6 +46,7 @@ pub(super) fn skim(line: &[u8], interest: Interest) -> Option<Skimmed> {
     }
     let (kind, payload) = head(line)?;
     let skimmed = match (kind, interest) {
+        (b"response_item", Interest::Turns) if is_ghost(payload) => return None,
         (b"response_item", Interest::Turns) => Skimmed::ResponseItem,
         (b"compacted", Interest::Turns) => Skimmed::Compacted {
             replaces: memmem::find(payload, b"\"replacement_history\":[").is_some(),

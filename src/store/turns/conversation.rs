@@ -1,7 +1,8 @@
 //! The model-visible history of a rollout: what the next request starts from.
 //!
 //! Items stay raw. A compaction replaces what came before it, a rollback cuts off the last messages of the user and
-//! what followed them, and at the end every call has an output: one that never came is written as `aborted`.
+//! what followed them, and at the end every call has an output: one that never came is written as `aborted`, one that
+//! was recorded as JSON is put into words.
 //!
 //! What no provider would take is not held: past [`LIMIT`] the oldest exchanges go, whole ones, as a request of that
 //! size would only be refused. The last exchange always stays.
@@ -16,6 +17,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::store::rollout::{CompactedLine, EventMsg, RolloutItem};
 use crate::store::turns::landmarks::Span;
+use crate::store::turns::structured_output::{in_words, may_be_structured};
 
 /// How much a conversation that is read back may hold, in bytes of its items.
 pub const LIMIT: usize = 32 * 1024 * 1024;
@@ -29,6 +31,8 @@ struct Peek<'a> {
     role: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     call_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    name: Option<Cow<'a, str>>,
 }
 
 fn peek(item: &RawValue) -> Option<Peek<'_>> {
@@ -128,7 +132,13 @@ impl Conversation {
         match seen.kind.as_deref() {
             Some("ghost_snapshot" | "other" | "compaction_trigger") => return,
             // Old files leave the type of messages out.
-            None if seen.role.is_none() => return,
+            None | Some("message") if seen.role.is_none() => return,
+            // Belongs to nothing, and no provider takes it.
+            Some("function_call" | "function_call_output" | "custom_tool_call" | "custom_tool_call_output")
+                if seen.call_id.is_none() =>
+            {
+                return;
+            }
             _ => {}
         }
         if seen.role.as_deref() == Some("user") {
@@ -233,12 +243,16 @@ impl Conversation {
         }
         let mut called = HashSet::new();
         let mut answered = HashSet::new();
+        let mut structured = HashSet::new();
         for item in &self.items {
             let Some(seen) = peek(item) else { continue };
             let (Some(kind), Some(call_id)) = (seen.kind.as_deref(), seen.call_id) else {
                 continue;
             };
             if output_kind(kind).is_some() {
+                if may_be_structured(kind, seen.name.as_deref()) {
+                    structured.insert(call_id.to_string());
+                }
                 called.insert(call_id.into_owned());
             } else if kind.ends_with("_output") {
                 answered.insert(call_id.into_owned());
@@ -249,20 +263,38 @@ impl Conversation {
             let outcome = peek(&item).and_then(|seen| {
                 let (kind, call_id) = (seen.kind?, seen.call_id?);
                 if kind.ends_with("_output") {
-                    return (!called.contains(call_id.as_ref())).then_some(None);
+                    if !called.contains(call_id.as_ref()) {
+                        return Some(Pairing::Uncalled);
+                    }
+                    let known = structured.contains(call_id.as_ref());
+                    return known.then(|| in_words(&item)).flatten().map(Pairing::Worded);
                 }
                 let output = output_kind(&kind)?;
-                (!answered.contains(call_id.as_ref())).then(|| aborted(output, &call_id))
+                let missing = !answered.contains(call_id.as_ref());
+                missing
+                    .then(|| aborted(output, &call_id))
+                    .flatten()
+                    .map(Pairing::Unanswered)
             });
             match outcome {
-                // An output that nothing called.
-                Some(None) => {}
-                Some(Some(output)) => items.extend([item, output]),
+                Some(Pairing::Uncalled) => {}
+                Some(Pairing::Unanswered(output)) => items.extend([item, output]),
+                Some(Pairing::Worded(worded)) => items.push(worded),
                 None => items.push(item),
             }
         }
         items
     }
+}
+
+/// What is not right yet with a call or an output.
+enum Pairing {
+    /// An output that nothing called.
+    Uncalled,
+    /// A call without an output, which this one answers.
+    Unanswered(Arc<RawValue>),
+    /// An output that this one says in words.
+    Worded(Arc<RawValue>),
 }
 
 /// The kind of the output that answers a call of this kind.

@@ -2,7 +2,7 @@
 //!
 //! [`builder`] folds event lines into turns with items; [`conversation`] folds the model's items; [`outline`] keeps only
 //! places and ids, for the index; [`landmarks`] remembers where a thread is to be taken up. [`history`] reads files
-//! through them, [`item_lines`] a single item.
+//! through them, [`item_lines`] a single item. `structured_output` puts into words what was recorded as JSON.
 
 pub mod builder;
 pub mod conversation;
@@ -12,6 +12,7 @@ pub mod items;
 pub mod landmarks;
 pub mod legacy;
 pub mod outline;
+mod structured_output;
 
 #[cfg(test)]
 mod tests;

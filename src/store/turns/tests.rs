@@ -264,6 +264,20 @@ fn compaction_replaces_and_rollback_cuts_the_conversation() {
 }
 
 #[test]
+fn items_that_belong_to_nothing_are_left_out() {
+    let mut conversation = Conversation::default();
+    for item in [
+        json!({"type": "function_call", "name": "shell", "arguments": "{}"}),
+        json!({"type": "custom_tool_call_output", "output": "x"}),
+        json!({"type": "message", "content": []}),
+        json!({"type": "message", "role": "user", "content": []}),
+    ] {
+        conversation.observe(&RolloutItem::response_item(&item).unwrap());
+    }
+    assert_eq!(conversation.into_items().len(), 1);
+}
+
+#[test]
 fn a_conversation_that_no_provider_would_take_loses_its_oldest_exchanges() {
     const LIMIT: usize = 10_000;
     let big = "x".repeat(LIMIT / 5);

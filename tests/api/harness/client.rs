@@ -285,6 +285,32 @@ impl Client {
         self.inbox.messages.lock().expect("inbox").clone()
     }
 
+    /// The first message that matches, whenever it comes; `None` when the connection ends without it.
+    pub async fn find_or_end(&self, what: &str, matches: impl Fn(&Value) -> bool) -> Option<Value> {
+        within(what, async {
+            let mut seen = 0;
+            loop {
+                let arrived = self.inbox.arrived.notified();
+                tokio::pin!(arrived);
+                arrived.as_mut().enable();
+                // Asked before looking: what comes before the end is looked at.
+                let ended = self.inbox.closed.load(Ordering::SeqCst);
+                {
+                    let messages = self.inbox.messages.lock().expect("inbox");
+                    if let Some(found) = messages.iter().skip(seen).find(|m| matches(m)) {
+                        return Some(found.clone());
+                    }
+                    seen = messages.len();
+                }
+                if ended {
+                    return None;
+                }
+                arrived.await;
+            }
+        })
+        .await
+    }
+
     /// Waits until what was received satisfies `enough`, and returns it.
     pub async fn until(&self, what: &str, enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         within(what, async {

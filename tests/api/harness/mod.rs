@@ -2,11 +2,13 @@
 
 mod client;
 mod model;
+mod peer;
 mod rollouts;
 mod server;
 
 pub use client::Client;
 pub use model::{Reply, ScriptedModel};
+pub use peer::{Peer, peer_binary};
 pub use rollouts::{Rollout, fill};
 pub use server::{TestServer, Transport, banner_port, binary, counted, home_with, indexed, scrape};
 

@@ -181,7 +181,14 @@ impl ScriptedModel {
 
 async fn serve(mut stream: TcpStream, script: Arc<Script>) {
     let mut buffer = Vec::new();
-    while let Some(body) = read_request(&mut stream, &mut buffer).await {
+    while let Some((path, body)) = read_request(&mut stream, &mut buffer).await {
+        if !path.ends_with("/responses") {
+            // Lists of models and the like are asked of a provider at times of the client's own choosing.
+            if play(&mut stream, &Reply::status(404, json!({}))).await.is_err() {
+                return;
+            }
+            continue;
+        }
         script
             .requests
             .lock()
@@ -199,7 +206,8 @@ async fn serve(mut stream: TcpStream, script: Arc<Script>) {
     }
 }
 
-async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Vec<u8>> {
+/// The path and the body of the next request.
+async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(String, Vec<u8>)> {
     loop {
         if let Some(end) = buffer.windows(4).position(|w| w == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
@@ -211,7 +219,8 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Ve
             if buffer.len() >= end + 4 + length {
                 let body = buffer[end + 4..end + 4 + length].to_vec();
                 buffer.drain(..end + 4 + length);
-                return Some(body);
+                let path = head.split_whitespace().nth(1).unwrap_or_default().to_string();
+                return Some((path, body));
             }
         }
         let mut chunk = [0; 16384];

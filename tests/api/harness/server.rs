@@ -65,6 +65,11 @@ impl TestServer {
     pub async fn with(transport: Transport, config: &str, flags: &[&str]) -> Self {
         let model = ScriptedModel::start().await;
         let root = home_with(&model, config);
+        Self::on(root, model, transport, flags).await
+    }
+
+    /// A server on folders that are there already.
+    pub async fn on(root: TempDir, model: ScriptedModel, transport: Transport, flags: &[&str]) -> Self {
         let flags = flags.iter().map(|flag| flag.to_string()).collect();
         let mut server = TestServer {
             root,
