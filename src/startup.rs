@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::actors::db::{self, Db};
-use crate::actors::supervisor::{ChildStopped, Supervise, Supervisor};
+use crate::actors::supervisor::{Supervise, Supervisor, SupervisorHandle};
 use crate::actors::thread::{Surroundings, ThreadRegistry};
 use crate::actors::{Handle, Kernel};
 use crate::config::ConfigLoader;
@@ -161,17 +161,13 @@ pub(crate) fn services(settings: Settings, config: &[(String, String)], store: &
 
 /// Starts the Db actor on an arbiter of its own. When it falls, the supervisor starts another one in its place; the store
 /// reads from files meanwhile.
-fn supervised_index(supervisor: &Handle<Supervisor>, store: &LocalThreadStore) -> Result<Index, StartError> {
+fn supervised_index(supervisor: &SupervisorHandle, store: &LocalThreadStore) -> Result<Index, StartError> {
     let arbiter = Arbiter::new().handle();
     let index = Index::default();
     let (slot, told, store) = (index.clone(), supervisor.clone(), store.clone());
     let start = move || {
         let supervisor = told.clone();
-        let fallen = move || {
-            if supervisor.try_send(ChildStopped { name: INDEX }).is_err() {
-                tracing::error!("the thread index fell and nobody starts it again");
-            }
-        };
+        let fallen = move || supervisor.child_stopped(INDEX);
         let db = Db::start_on(&arbiter, store.clone(), Box::new(fallen));
         if let Ok(mut slot) = slot.lock() {
             *slot = Some(db);
