@@ -50,6 +50,8 @@ pub struct Options {
     pub settings: Option<Settings>,
     /// `key=value` pairs for the configuration, from the command line.
     pub config: Vec<(String, String)>,
+    /// Whether unknown keys of the configuration refuse the start.
+    pub strict_config: bool,
     /// Whether the parent process is a client over stdin and stdout.
     pub stdio: bool,
     /// Everything else that clients come through.
@@ -62,6 +64,9 @@ pub enum StartError {
     /// A setting is wrong.
     #[error(transparent)]
     Settings(#[from] crate::settings::SettingsError),
+    /// The configuration holds what nobody knows.
+    #[error(transparent)]
+    Config(#[from] crate::config::StrictError),
     /// A listener cannot be started.
     #[error("{0}")]
     Listener(String),
@@ -92,6 +97,9 @@ pub async fn build(options: Options) -> Result<Server, StartError> {
     let supervisor = Supervisor::launch(load.clone());
     let store = LocalThreadStore::open(settings.home.clone(), settings.durability);
     let services = services(settings, &options.config, &store);
+    if options.strict_config {
+        services.config.check_strict()?;
+    }
     let index = supervised_index(&supervisor, &store)?;
     let kernel = Kernel::new(services, supervisor, load);
     // Watched before anything listens: a signal that comes early is not lost.
