@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 mod falls;
+mod idle;
 
 use super::*;
 use crate::engine::host::{Answer, TurnEnd};
