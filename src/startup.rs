@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::actors::db::{self, Db};
-use crate::actors::supervisor::{ChildStopped, Supervise, Supervisor};
+use crate::actors::supervisor::{Supervise, Supervisor, SupervisorHandle};
 use crate::actors::thread::{Surroundings, ThreadRegistry};
 use crate::actors::{Handle, Kernel};
 use crate::config::ConfigLoader;
@@ -50,6 +50,8 @@ pub struct Options {
     pub settings: Option<Settings>,
     /// `key=value` pairs for the configuration, from the command line.
     pub config: Vec<(String, String)>,
+    /// Whether unknown keys of the configuration refuse the start.
+    pub strict_config: bool,
     /// Whether the parent process is a client over stdin and stdout.
     pub stdio: bool,
     /// Everything else that clients come through.
@@ -62,6 +64,9 @@ pub enum StartError {
     /// A setting is wrong.
     #[error(transparent)]
     Settings(#[from] crate::settings::SettingsError),
+    /// The configuration holds what nobody knows.
+    #[error(transparent)]
+    Config(#[from] crate::config::StrictError),
     /// A listener cannot be started.
     #[error("{0}")]
     Listener(String),
@@ -92,6 +97,9 @@ pub async fn build(options: Options) -> Result<Server, StartError> {
     let supervisor = Supervisor::launch(load.clone());
     let store = LocalThreadStore::open(settings.home.clone(), settings.durability);
     let services = services(settings, &options.config, &store);
+    if options.strict_config {
+        services.config.check_strict()?;
+    }
     let index = supervised_index(&supervisor, &store)?;
     let kernel = Kernel::new(services, supervisor, load);
     // Watched before anything listens: a signal that comes early is not lost.
@@ -161,17 +169,13 @@ pub(crate) fn services(settings: Settings, config: &[(String, String)], store: &
 
 /// Starts the Db actor on an arbiter of its own. When it falls, the supervisor starts another one in its place; the store
 /// reads from files meanwhile.
-fn supervised_index(supervisor: &Handle<Supervisor>, store: &LocalThreadStore) -> Result<Index, StartError> {
+fn supervised_index(supervisor: &SupervisorHandle, store: &LocalThreadStore) -> Result<Index, StartError> {
     let arbiter = Arbiter::new().handle();
     let index = Index::default();
     let (slot, told, store) = (index.clone(), supervisor.clone(), store.clone());
     let start = move || {
         let supervisor = told.clone();
-        let fallen = move || {
-            if supervisor.try_send(ChildStopped { name: INDEX }).is_err() {
-                tracing::error!("the thread index fell and nobody starts it again");
-            }
-        };
+        let fallen = move || supervisor.child_stopped(INDEX);
         let db = Db::start_on(&arbiter, store.clone(), Box::new(fallen));
         if let Ok(mut slot) = slot.lock() {
             *slot = Some(db);

@@ -19,7 +19,7 @@ use crate::actors::edge::{ConnectionEdge, EdgeCommand};
 use crate::actors::gate::{Gate, Pass};
 use crate::actors::inbound::Inbound;
 use crate::actors::kernel::Kernel;
-use crate::actors::supervisor::Enter;
+use crate::actors::supervisor::{Enter, WaitingMail};
 use crate::rpc::dispatch::{self, Call, Caller, Refusal};
 use crate::rpc::envelope::{Incoming, IncomingRequest, decode};
 use crate::rpc::outbox::{CloseReason, OutboxQueue};
@@ -204,10 +204,9 @@ impl Connection {
             access,
             gate: self.gate.clone(),
             start,
+            mail: WaitingMail::new(self.kernel.load()),
         };
-        self.kernel.load().supervisor_mail.add();
         if let Err(error) = self.kernel.supervisor().try_send(enter) {
-            self.kernel.load().supervisor_mail.take(1);
             tracing::warn!(rpc.method = call.method.name, "{} was shed: {error}", call.method.name);
             metrics::shed("supervisor");
             return self.refuse(Refusal {

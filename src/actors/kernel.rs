@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::actors::handle::Handle;
-use crate::actors::supervisor::Supervisor;
+use crate::actors::supervisor::SupervisorHandle;
 use crate::rpc::ConnectionId;
 use crate::rpc::context::Services;
 use crate::rpc::outbox::OutboxLimits;
@@ -19,7 +18,7 @@ pub struct Kernel(Arc<Parts>);
 
 struct Parts {
     services: Arc<Services>,
-    supervisor: Handle<Supervisor>,
+    supervisor: SupervisorHandle,
     load: Arc<Load>,
     outbox: Arc<OutboxLimits>,
     patient_outbox: Arc<OutboxLimits>,
@@ -34,7 +33,7 @@ const STDIO_GRACE: Duration = Duration::from_secs(600);
 
 impl Kernel {
     /// Ties the parts together.
-    pub(crate) fn new(services: Arc<Services>, supervisor: Handle<Supervisor>, load: Arc<Load>) -> Self {
+    pub(crate) fn new(services: Arc<Services>, supervisor: SupervisorHandle, load: Arc<Load>) -> Self {
         let outbox = OutboxLimits::new(services.settings.outbox_limit, services.settings.outbox_grace);
         let patient = OutboxLimits::new(services.settings.outbox_limit, outbox.grace.max(STDIO_GRACE));
         Kernel(Arc::new(Parts {
@@ -59,7 +58,7 @@ impl Kernel {
         &self.0.stopping
     }
 
-    pub(crate) fn supervisor(&self) -> &Handle<Supervisor> {
+    pub(crate) fn supervisor(&self) -> &SupervisorHandle {
         &self.0.supervisor
     }
 

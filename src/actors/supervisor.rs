@@ -2,10 +2,11 @@
 //!
 //! It owns the lanes and the list of supervised children. It never does I/O, never parses, never waits; each message
 //! costs it microseconds. Unkeyed requests do not pass here: there is nothing to decide about them, so their connection
-//! runs them at once. What runs, runs on its connection's arbiter; the supervisor only says when.
+//! runs them at once. What runs, runs on its connection's arbiter; the supervisor only says when. One that falls is
+//! followed by another, which takes over everything it knew (`seat.rs`).
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, StreamHandler};
@@ -13,12 +14,15 @@ use futures_util::stream::poll_fn;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::actors::gate::Gate;
-use crate::actors::handle::Handle;
 use crate::rpc::lanes::{Access, LaneKey, Lanes};
 use crate::telemetry::metrics::{self, Load};
 
+mod seat;
 #[cfg(test)]
 mod tests;
+
+use seat::Seat;
+pub use seat::SupervisorHandle;
 
 /// Mail that may wait: far above what all connections' caps let through at once in practice, and bounded.
 const MAILBOX: usize = 16 * 1024;
@@ -41,6 +45,26 @@ pub(crate) struct Enter {
     pub gate: Arc<Gate>,
     /// Resolves when the request may run.
     pub start: oneshot::Sender<LanePermit>,
+    /// Counts it until it is handled or lost.
+    pub mail: WaitingMail,
+}
+
+/// A message on its way to the supervisor, as it shows in the process's load.
+#[derive(Debug)]
+pub(crate) struct WaitingMail(Arc<Load>);
+
+impl WaitingMail {
+    /// One more.
+    pub(crate) fn new(load: &Arc<Load>) -> Self {
+        load.supervisor_mail.add();
+        WaitingMail(load.clone())
+    }
+}
+
+impl Drop for WaitingMail {
+    fn drop(&mut self) {
+        self.0.supervisor_mail.take(1);
+    }
 }
 
 /// The right to run in a lane, until dropped.
@@ -88,25 +112,38 @@ struct Ticket {
     start: oneshot::Sender<LanePermit>,
 }
 
-/// The one supervisor of a process.
+/// The line on which lanes are given back. It outlives the supervisor that listens.
+type Released = (
+    mpsc::UnboundedSender<LaneKey>,
+    Arc<Mutex<mpsc::UnboundedReceiver<LaneKey>>>,
+);
+
+/// The supervisor of a process; one at a time.
 pub struct Supervisor {
     lanes: Lanes<LaneKey, Ticket>,
-    released: (mpsc::UnboundedSender<LaneKey>, Option<mpsc::UnboundedReceiver<LaneKey>>),
+    released: Released,
     children: Vec<Child>,
     load: Arc<Load>,
+    seat: Weak<Seat>,
+    /// When it, or one before it, fell lately.
+    falls: Vec<Instant>,
 }
 
 impl Supervisor {
     /// Starts the supervisor on this arbiter; it tells `load` what it has to do.
-    pub fn launch(load: Arc<Load>) -> Handle<Supervisor> {
+    pub fn launch(load: Arc<Load>) -> SupervisorHandle {
+        let seat = Arc::new(Seat::default());
         let (sender, receiver) = mpsc::unbounded_channel();
         let supervisor = Supervisor {
             lanes: Lanes::default(),
-            released: (sender, Some(receiver)),
+            released: (sender, Arc::new(Mutex::new(receiver))),
             children: Vec::new(),
             load,
+            seat: Arc::downgrade(&seat),
+            falls: Vec::new(),
         };
-        Handle::new(supervisor.start())
+        supervisor.sit(&seat);
+        SupervisorHandle(seat)
     }
 
     fn begin(&mut self, key: &LaneKey, ticket: Ticket) {
@@ -131,8 +168,21 @@ impl Actor for Supervisor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
-        if let Some(mut released) = self.released.1.take() {
-            ctx.add_stream(poll_fn(move |cx| released.poll_recv(cx)));
+        let released = self.released.1.clone();
+        ctx.add_stream(poll_fn(move |cx| {
+            let mut released = released.lock().unwrap_or_else(PoisonError::into_inner);
+            released.poll_recv(cx)
+        }));
+        // What fell while nobody was here.
+        let down = self.seat.upgrade().map(|seat| seat.down().clone());
+        for name in down.unwrap_or_default() {
+            ctx.notify(ChildStopped { name });
+        }
+    }
+
+    fn stopped(&mut self, _ctx: &mut Self::Context) {
+        if std::thread::panicking() {
+            self.fall();
         }
     }
 }
@@ -141,11 +191,11 @@ impl Handler<Enter> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, request: Enter, _ctx: &mut Self::Context) {
+        drop(request.mail);
         let ticket = Ticket {
             gate: request.gate,
             start: request.start,
         };
-        self.load.supervisor_mail.take(1);
         contained(|| {
             match self.lanes.enter(request.key.clone(), request.access, ticket) {
                 Some(ticket) => self.begin(&request.key, ticket),
@@ -197,6 +247,9 @@ impl Handler<ChildStopped> for Supervisor {
                 "{} fell {RESTARTS} times in a minute and stays down",
                 child.name
             );
+            if let Some(seat) = self.seat.upgrade() {
+                seat.settled(stopped.name);
+            }
             return;
         }
         let pause = FIRST_BACKOFF * 2u32.pow(u32::try_from(child.restarts.len()).unwrap_or(0));
@@ -210,6 +263,9 @@ impl Handler<ChildStopped> for Supervisor {
         ctx.run_later(pause, move |supervisor, _ctx| {
             if let Some(child) = supervisor.children.iter().find(|child| child.name == stopped.name) {
                 contained(|| (child.start)());
+            }
+            if let Some(seat) = supervisor.seat.upgrade() {
+                seat.settled(stopped.name);
             }
         });
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::{CommandError, terminal};
 use crate::protocol::schema::{SchemaOptions, write_json, write_typescript};
-use crate::rpc::gate::FIELDS;
+use crate::rpc::gate::{FIELDS, outgoing};
 
 /// Where to write, and how much.
 #[derive(Debug, clap::Args)]
@@ -23,6 +23,7 @@ impl SchemaArgs {
         SchemaOptions {
             experimental: self.experimental,
             gated_fields: FIELDS,
+            gated_request_fields: outgoing::FIELDS,
         }
     }
 }

@@ -55,6 +55,7 @@ pub fn server(args: ServerArgs, config: &ConfigFlags) -> Result<ExitCode, Comman
         settings: Some(settings),
         config,
         stdio: listeners.stdio,
+        strict_config: args.strict_config,
         ..Options::default()
     };
     run(options, listeners, auth, banner)

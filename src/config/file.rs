@@ -19,6 +19,29 @@ pub struct ConfigProblem {
     pub message: String,
 }
 
+impl ConfigProblem {
+    /// What the parser says about a text.
+    pub(super) fn parsing(path: &Path, text: &str, error: &toml::de::Error) -> Self {
+        let span = error.span();
+        ConfigProblem {
+            path: path.into(),
+            start: span.as_ref().map(|span| line_and_column(text, span.start)),
+            end: span.as_ref().map(|span| line_and_column(text, span.end)),
+            message: error.message().to_string(),
+        }
+    }
+
+    /// What the system says about a file.
+    pub(super) fn reading(path: &Path, error: &std::io::Error) -> Self {
+        ConfigProblem {
+            path: path.into(),
+            start: None,
+            end: None,
+            message: error.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.start {
@@ -75,27 +98,15 @@ fn read_table(path: &Path) -> Parsed {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Arc::default()),
-        Err(error) => {
-            return Err(ConfigProblem {
-                path: path.into(),
-                start: None,
-                end: None,
-                message: error.to_string(),
-            });
-        }
+        Err(error) => return Err(ConfigProblem::reading(path, &error)),
     };
-    text.parse::<toml::Table>().map(Arc::new).map_err(|error| {
-        let span = error.span();
-        ConfigProblem {
-            path: path.into(),
-            start: span.as_ref().map(|span| line_and_column(&text, span.start)),
-            end: span.as_ref().map(|span| line_and_column(&text, span.end)),
-            message: error.message().to_string(),
-        }
-    })
+    text.parse::<toml::Table>()
+        .map(Arc::new)
+        .map_err(|error| ConfigProblem::parsing(path, &text, &error))
 }
 
-fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+/// The place of a byte in a text, counted from 1.
+pub(super) fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;

@@ -103,10 +103,20 @@ impl ConfigLoader {
 
     /// What is wrong with the files that apply to every thread: shown to clients as `configWarning` after initialize.
     pub fn problems(&self) -> Vec<ConfigProblem> {
-        [PathBuf::from(SYSTEM_FILE), self.user_file()]
+        self.common_files()
             .iter()
             .filter_map(|path| self.files.read(path).err())
             .collect()
+    }
+
+    /// The files that apply to every thread, lowest layer first.
+    pub(super) fn common_files(&self) -> [PathBuf; 2] {
+        [PathBuf::from(SYSTEM_FILE), self.user_file()]
+    }
+
+    /// What the command line sets.
+    pub(super) fn session_flags(&self) -> &toml::Table {
+        &self.session_flags
     }
 
     /// The provider a thread gets when neither it nor the configuration names one.
@@ -128,7 +138,7 @@ impl ConfigLoader {
         overrides: &BTreeMap<String, serde_json::Value>,
     ) -> (toml::Table, Option<PathBuf>, Option<TrustLevel>) {
         let mut merged = toml::Table::new();
-        for file in [PathBuf::from(SYSTEM_FILE), self.user_file()] {
+        for file in self.common_files() {
             // A broken file counts as empty; `problems` reports it.
             if let Ok(table) = self.files.read(&file) {
                 merge(&mut merged, &table);

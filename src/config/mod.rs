@@ -10,6 +10,7 @@ mod loader;
 mod provider;
 mod resolved;
 mod shell_environment;
+mod strict;
 mod trust;
 
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub use loader::{ConfigLoader, ThreadOverrides};
 pub use provider::{ProviderAuthCommand, ProviderConfig, builtin_providers};
 pub use resolved::{ResolvedConfig, TrustLevel, WebSearchMode};
 pub use shell_environment::{InheritEnvironment, ShellEnvironmentPolicy};
+pub use strict::StrictError;
 pub use trust::project_root;
 
 /// What can go wrong with a configuration. The texts are those a client sees after `failed to load configuration: `.

@@ -1,7 +1,7 @@
 //! Binds the listeners and serves them: one actix-web server for all TCP addresses and Unix sockets of the process.
 //!
 //! Binding happens in [`bind`], at once and with errors for the terminal; serving begins with [`HttpService::start`]. The
-//! server handles no signals: `startup` decides when to stop.
+//! server handles no signals: `startup` decides when to stop. One that ends before it is bound again (`keeper.rs`).
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,6 +19,10 @@ use crate::http::peer::Peer;
 use crate::transport::listen::Listeners;
 use crate::transport::unix::{ControlSocket, SocketError};
 use crate::transport::{LocalFuture, RunningListener};
+
+mod keeper;
+
+use keeper::Keeper;
 
 /// Handshakes that may wait to be accepted, so that a thousand clients at once need no second try.
 const BACKLOG: u32 = 4096;
@@ -44,22 +48,45 @@ pub enum ServeError {
     Serve(io::Error),
 }
 
-/// Bound listeners, not yet served. Dropping it removes the sockets.
-pub struct HttpService {
+/// What one server of a process is made of.
+struct Bound {
     server: actix_web::dev::Server,
     addresses: Vec<SocketAddr>,
     sockets: Vec<ControlSocket>,
 }
 
+/// Binds everything once more, after a fall.
+type Again = Box<dyn Fn() -> Result<Bound, ServeError>>;
+
+/// Bound listeners, not yet served. Dropping it removes the sockets.
+pub struct HttpService {
+    bound: Bound,
+    again: Again,
+}
+
 /// Binds everything that `listeners` name. Must be called inside the actix system.
 pub fn bind(kernel: &Kernel, listeners: &Listeners, auth: AuthPolicy) -> Result<HttpService, ServeError> {
     raise_file_limit();
-    let settings = kernel.services().settings.clone();
-    let routes = app::configure(Arc::new(HttpState {
+    let state = Arc::new(HttpState {
         kernel: kernel.clone(),
         auth,
         started: Instant::now(),
-    }));
+    });
+    let bound = open(&state, listeners)?;
+    // A port that was free to choose stays what it became.
+    let same = Listeners {
+        tcp: bound.addresses.clone(),
+        ..listeners.clone()
+    };
+    Ok(HttpService {
+        bound,
+        again: Box::new(move || open(&state, &same)),
+    })
+}
+
+fn open(state: &Arc<HttpState>, listeners: &Listeners) -> Result<Bound, ServeError> {
+    let settings = &state.kernel.services().settings;
+    let routes = app::configure(state.clone());
     let per_worker = settings.max_connections.div_ceil(settings.http_workers);
     let mut server = HttpServer::new(move || App::new().configure(routes.clone()))
         .on_connect(Peer::note)
@@ -84,7 +111,7 @@ pub fn bind(kernel: &Kernel, listeners: &Listeners, auth: AuthPolicy) -> Result<
         server = server.listen_uds(listener).map_err(ServeError::Serve)?;
     }
     // actix counts Unix listeners among its addresses as 0.0.0.0:0 in some versions; ours were taken before.
-    Ok(HttpService {
+    Ok(Bound {
         server: server.run(),
         addresses,
         sockets,
@@ -94,43 +121,43 @@ pub fn bind(kernel: &Kernel, listeners: &Listeners, auth: AuthPolicy) -> Result<
 impl HttpService {
     /// The TCP addresses, with their real ports.
     pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+        &self.bound.addresses
     }
 
     /// The Unix sockets.
     pub fn sockets(&self) -> impl Iterator<Item = &Path> {
-        self.sockets.iter().map(ControlSocket::path)
+        self.bound.sockets.iter().map(ControlSocket::path)
     }
 
     /// Serves from now on, on its own threads, until told to stop.
     pub fn start(self, kernel: Kernel) -> RunningListener {
         let address = self.names();
-        let HttpService { server, sockets, .. } = self;
-        let handle = server.handle();
         let upkeep = actix_rt::spawn(metrics::upkeep());
-        actix_rt::spawn(async move {
-            if let Err(error) = server.await {
-                tracing::error!("the HTTP server ended: {error}");
-            }
-        });
+        let keeper = Keeper::start(self.bound, self.again);
         let stop = Box::new(move || -> LocalFuture<()> {
             upkeep.abort();
-            let paused = handle.pause();
+            let server = keeper.stop();
+            // Told now, awaited later: nobody is accepted while the threads end.
+            let paused = server.as_ref().map(|server| server.pause());
             Box::pin(async move {
-                paused.await;
+                if let Some(paused) = paused {
+                    paused.await;
+                }
                 // Clients get their goodbyes from their connections; the workers live until those are written.
                 while kernel.open_edges() > 0 {
                     tokio::time::sleep(GOODBYE_CHECK).await;
                 }
-                handle.stop(false).await;
-                drop(sockets);
+                if let Some(server) = server {
+                    server.stop(false).await;
+                }
+                drop(keeper);
             })
         });
         RunningListener { address, stop }
     }
 
     fn names(&self) -> String {
-        let tcp = self.addresses.iter().map(|address| format!("ws://{address}"));
+        let tcp = self.addresses().iter().map(|address| format!("ws://{address}"));
         let unix = self.sockets().map(|path| format!("unix://{}", path.display()));
         tcp.chain(unix).collect::<Vec<_>>().join(" ")
     }

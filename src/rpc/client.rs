@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::protocol::methods::{Notification, Stability};
 use crate::protocol::{InitializeCapabilities, RequestId};
 use crate::rpc::error::RpcError;
+use crate::rpc::gate::outgoing::ServerRequestMessage;
 use crate::rpc::replay::EventNumber;
 
 /// The process-wide number of a connection, counted from 0.
@@ -364,7 +365,12 @@ impl ClientHandle {
         });
     }
 
-    /// Sends an encoded server request (made by `rpc::pending`).
+    /// Sends a server request, in the form that this client may see.
+    pub fn ask(&self, request: &ServerRequestMessage) {
+        self.send_raw(request.form(self.experimental()).clone());
+    }
+
+    /// Sends an encoded message.
     pub fn send_raw(&self, message: Bytes) {
         self.0.outbox.push(OutFrame::Whole(message));
     }

@@ -2,7 +2,8 @@
 //!
 //! A gated field counts when it asks for something: present and not null, or true for a switch; an empty list counts.
 //! Fields are checked on the typed parameters, in the order written here, and the first one is reported. Methods without
-//! gated fields have no entry, and pay nothing. The schema generator leaves the same fields out.
+//! gated fields have no entry, and pay nothing. What goes the other way is cut in [`outgoing`]. The schema generator
+//! leaves the same fields out.
 
 use std::any::Any;
 
@@ -11,6 +12,7 @@ use crate::protocol::{
     TurnStartParams, TurnSteerParams,
 };
 
+pub mod outgoing;
 #[cfg(test)]
 mod tests;
 

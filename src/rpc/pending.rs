@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
@@ -15,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::engine::host::RawAnswer;
 use crate::protocol::{JSONRPCErrorError, RequestId, ThreadId};
 use crate::rpc::client::ConnectionId;
+use crate::rpc::gate::outgoing::ServerRequestMessage;
 
 #[cfg(test)]
 mod tests;
@@ -41,7 +41,7 @@ pub struct OpenedRequest {
     /// Its id.
     pub id: RequestId,
     /// The whole message, for every connection that is asked.
-    pub message: Bytes,
+    pub message: ServerRequestMessage,
     /// Resolves with the first answer, or as cancelled.
     pub answer: oneshot::Receiver<RawAnswer>,
 }
@@ -49,7 +49,7 @@ pub struct OpenedRequest {
 #[derive(Debug)]
 struct Waiting {
     thread: Option<ThreadId>,
-    message: Bytes,
+    message: ServerRequestMessage,
     asked: Vec<ConnectionId>,
     reply: oneshot::Sender<RawAnswer>,
 }
@@ -64,23 +64,17 @@ struct State {
 #[derive(Debug, Default)]
 pub struct PendingServerRequests(Mutex<State>);
 
-#[derive(Serialize)]
-struct Envelope<'a, P> {
-    id: i64,
-    method: &'a str,
-    params: &'a P,
-}
-
 impl PendingServerRequests {
     /// Makes a request. Nobody has been asked yet: see [`PendingServerRequests::add_recipient`].
     pub fn open<P: Serialize>(&self, thread: Option<ThreadId>, method: &str, params: &P) -> OpenedRequest {
         let (reply, answer) = oneshot::channel();
         let mut state = self.state();
-        let id = state.next;
+        let number = state.next;
         state.next += 1;
-        let message = Bytes::from(serde_json::to_vec(&Envelope { id, method, params }).unwrap_or_default());
+        let id = RequestId::Integer(number);
+        let message = ServerRequestMessage::new(&id, method, params);
         state.waiting.insert(
-            id,
+            number,
             Waiting {
                 thread,
                 message: message.clone(),
@@ -88,11 +82,7 @@ impl PendingServerRequests {
                 reply,
             },
         );
-        OpenedRequest {
-            id: RequestId::Integer(id),
-            message,
-            answer,
-        }
+        OpenedRequest { id, message, answer }
     }
 
     /// Notes that a connection is asked. Returns false when the request is no longer open: then it must not be sent.
@@ -133,7 +123,7 @@ impl PendingServerRequests {
     }
 
     /// The open requests of a thread with their messages, oldest first.
-    pub fn for_thread(&self, thread: &ThreadId) -> Vec<(RequestId, Bytes)> {
+    pub fn for_thread(&self, thread: &ThreadId) -> Vec<(RequestId, ServerRequestMessage)> {
         self.state()
             .waiting
             .iter()

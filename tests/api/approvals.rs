@@ -126,3 +126,55 @@ async fn a_request_outlives_its_client_and_is_asked_again_of_the_next() {
     assert_eq!(second.done(&turn).await.status, TurnStatus::Completed);
     assert!(server.work().join("made").exists());
 }
+
+#[tokio::test]
+async fn experimental_parts_reach_only_those_who_asked_for_them() {
+    let mut server = TestServer::with(Transport::Ws, "", &["-c", "approval_policy=\"untrusted\""]).await;
+    let (open, plain) = (server.client().await, server.raw().await);
+    plain.initialize_with(json!({})).await;
+    let started = open
+        .call_raw(
+            "thread/start",
+            json!({"cwd": server.work(), "experimentalRawEvents": true}),
+        )
+        .await
+        .unwrap();
+    let thread = started["thread"]["id"].as_str().unwrap().to_owned();
+    // Only a thread that has something on disk can be joined.
+    server.model.say("hello");
+    open.turn(&thread, "hello").await;
+    plain
+        .call_raw("thread/resume", json!({"threadId": thread}))
+        .await
+        .unwrap();
+    server.model.add(Reply::call(
+        "exec_command",
+        json!({"cmd": "touch made", "login": false}),
+        "c1",
+    ));
+    let turn = open.begin(&thread, "go").await;
+    let (id, asked) = open.asked::<server::ItemCommandExecutionRequestApproval>().await;
+    assert!(asked.available_decisions.is_some());
+    let (_, asked) = plain.asked::<server::ItemCommandExecutionRequestApproval>().await;
+    assert_eq!(asked.available_decisions, None);
+    assert!(asked.command.is_some(), "the rest is there");
+
+    let late = server.raw().await;
+    late.initialize_with(json!({"experimentalApi": false})).await;
+    late.call_raw("thread/resume", json!({"threadId": thread}))
+        .await
+        .unwrap();
+    let (again, _) = late.asked::<server::ItemCommandExecutionRequestApproval>().await;
+    assert_eq!(again, id);
+    late.reply(&id, json!({"decision": "accept"}));
+    for client in [&open, &plain, &late] {
+        assert_eq!(client.done(&turn).await.status, TurnStatus::Completed);
+    }
+    let raw = "rawResponseItem/completed".to_owned();
+    assert!(open.methods().contains(&raw));
+    for client in [&plain, &late] {
+        assert!(!client.methods().contains(&raw));
+        let text = serde_json::to_string(&client.log()).unwrap();
+        assert!(!text.contains("availableDecisions"), "{text}");
+    }
+}

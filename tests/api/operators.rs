@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::harness::{TestServer, Transport, within};
+use crate::harness::{ScriptedModel, TestServer, Transport, binary, home_with, within};
 
 async fn get(port: u16, path: &str, headers: &str) -> (u16, String) {
     let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -61,4 +61,34 @@ async fn a_configured_admin_token_is_required() {
     let (status, body) = get(server.port(), "/admin/api/v1/status", header).await;
     assert_eq!(status, 200);
     assert!(!body.contains("let-me-in"), "{body}");
+}
+
+#[tokio::test]
+async fn strict_config_refuses_unknown_keys_and_nothing_else_does() {
+    let model = ScriptedModel::start().await;
+    let root = home_with(&model, "modell = \"typo\"");
+    let home = root.path().join("home");
+    let run = async |flags: &[&str]| {
+        let mut command = tokio::process::Command::new(binary());
+        command
+            .arg("app-server")
+            .args(flags)
+            .env("GREENROOM_HOME", &home)
+            .current_dir(root.path().join("work"))
+            .stdin(std::process::Stdio::null());
+        let output = within("the end", command.output()).await.unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, told) = run(&["--strict-config"]).await;
+    let place = format!("{}:5:1", home.join("config.toml").display());
+    assert_eq!(code, Some(1));
+    assert!(
+        told.contains(&format!("Error: {place}: unknown configuration field `modell`")),
+        "{told}"
+    );
+    let (code, told) = run(&[]).await;
+    assert_eq!(code, Some(0), "{told}");
+    std::fs::write(home.join("config.toml"), "model = \"gpt-5.4\"\n").unwrap();
+    let (code, told) = run(&["--strict-config"]).await;
+    assert_eq!(code, Some(0), "{told}");
 }

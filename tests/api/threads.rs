@@ -248,3 +248,32 @@ async fn pages_of_the_list_meet_without_gap_or_overlap(transport: Transport) {
     }
     assert_eq!(seen, threads);
 }
+
+#[tokio::test]
+async fn a_thread_that_nobody_needs_is_unloaded_and_taken_up_again() {
+    let mut server = TestServer::start(Transport::Ws).await;
+    server.kill().await;
+    std::fs::write(server.home().join("greenroom.toml"), "idle_unload_minutes = 0\n").unwrap();
+    server.launch().await;
+    let client = server.client().await;
+    let thread = client.thread().await;
+    server.model.say("answer");
+    client.turn(&thread, "question").await;
+    client
+        .call_raw("thread/unsubscribe", json!({"threadId": thread}))
+        .await
+        .unwrap();
+    client
+        .next_where(|n: &ThreadStatusChangedNotification| matches!(n.status, ThreadStatus::NotLoaded))
+        .await;
+    assert_eq!(client.next::<ThreadClosedNotification>().await.thread_id, thread);
+    let loaded = client.call_raw("thread/loaded/list", json!({})).await.unwrap();
+    assert_eq!(loaded["data"], json!([]));
+    let resumed = client
+        .call_raw("thread/resume", json!({"threadId": thread}))
+        .await
+        .unwrap();
+    assert_eq!(resumed["thread"]["turns"].as_array().unwrap().len(), 1);
+    server.model.say("another");
+    assert_eq!(client.turn(&thread, "more").await.status, TurnStatus::Completed);
+}

@@ -7,6 +7,7 @@
 
 mod deferred;
 mod edits;
+mod fall;
 mod registry;
 mod requests;
 mod status;
@@ -374,7 +375,9 @@ impl Actor for ThreadActor {
     fn stopped(&mut self, _ctx: &mut Self::Context) {
         // Whoever watches a process keeps the thread's services alive: they would not end by themselves.
         self.turn_services.commands.sessions.close();
-        if let Some(registry) = self.registry.upgrade() {
+        if self.has_fallen() {
+            self.fall();
+        } else if let Some(registry) = self.registry.upgrade() {
             registry.forget(&self.id, &self.face);
         }
     }

@@ -4,8 +4,8 @@
 //! directory before its actor has started and leaves it when the actor ends; a dead thread's successor is never removed
 //! in its place.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use actix::prelude::SendError;
@@ -32,6 +32,11 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 pub(super) struct Loaded(DashMap<ThreadId, ThreadRef>);
 
 impl Loaded {
+    /// Whether a thread is there, be it on its way out.
+    fn knows(&self, id: &ThreadId, face: &Arc<ThreadFace>) -> bool {
+        self.0.get(id).is_some_and(|thread| Arc::ptr_eq(thread.face(), face))
+    }
+
     /// Removes a thread, unless another has taken its place.
     pub(super) fn forget(&self, id: &ThreadId, face: &Arc<ThreadFace>) {
         self.0.remove_if(id, |_, thread| Arc::ptr_eq(thread.face(), face));
@@ -85,6 +90,8 @@ impl ThreadRegistry {
         let mailbox = Mailbox {
             id,
             address: Arc::new(address),
+            face: Arc::clone(&face),
+            loaded: Arc::downgrade(&self.loaded),
         };
         let thread = ThreadRef::new(id, face, Arc::new(mailbox));
         entry.insert(thread.clone());
@@ -148,19 +155,32 @@ impl ThreadDirectory for ThreadRegistry {
 struct Mailbox {
     id: ThreadId,
     address: Arc<Addr<ThreadActor>>,
+    face: Arc<ThreadFace>,
+    loaded: Weak<Loaded>,
+}
+
+/// Why a thread without an actor takes nothing: it is gone, or has fallen and its turn is still ending.
+fn absence(id: ThreadId, face: &Arc<ThreadFace>, loaded: &Weak<Loaded>) -> ThreadError {
+    match loaded.upgrade() {
+        Some(loaded) if loaded.knows(&id, face) => ThreadError::Closing(id),
+        _ => ThreadError::Gone(id),
+    }
 }
 
 impl ThreadMailbox for Mailbox {
     fn try_send(&self, command: ThreadCommand) -> Result<(), ThreadError> {
         self.address.try_send(Mail(command)).map_err(|error| match error {
             SendError::Full(_) => ThreadError::Overloaded,
-            SendError::Closed(_) => ThreadError::Gone(self.id),
+            SendError::Closed(_) => absence(self.id, &self.face, &self.loaded),
         })
     }
 
     fn deliver(&self, command: ThreadCommand) -> BoxFuture<Result<(), ThreadError>> {
         let address = Arc::clone(&self.address);
-        let id = self.id;
-        Box::pin(async move { address.send(Mail(command)).await.map_err(|_| ThreadError::Gone(id)) })
+        let (id, face, loaded) = (self.id, Arc::clone(&self.face), self.loaded.clone());
+        Box::pin(async move {
+            let sent = address.send(Mail(command)).await;
+            sent.map_err(|_| absence(id, &face, &loaded))
+        })
     }
 }

@@ -56,7 +56,7 @@ impl ThreadActor {
         let id = opened.id;
         for client in self.subscribers.listening() {
             pending.add_recipient(&id, client.id());
-            client.send_raw(opened.message.clone());
+            client.ask(&opened.message);
         }
         self.requests.0.insert(
             id.clone(),
@@ -117,7 +117,7 @@ impl ThreadActor {
         let pending = &self.surroundings.pending;
         for (id, message) in pending.for_thread(&self.id) {
             if pending.add_recipient(&id, client.id()) {
-                client.send_raw(message);
+                client.ask(&message);
             }
         }
     }

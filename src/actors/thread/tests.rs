@@ -1,10 +1,14 @@
 //! A thread with a scripted turn and clients in memory: what is published, to whom, in which order.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix::Arbiter;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
+
+mod falls;
+mod idle;
 
 use super::*;
 use crate::engine::host::{Answer, TurnEnd};
@@ -18,12 +22,15 @@ use crate::rpc::{ClientHandle, ClientInfo, OutFrame, Outbox};
 struct Screen {
     client: ClientHandle,
     frames: mpsc::UnboundedReceiver<Value>,
+    /// Set, it makes the next frame panic whoever sends it.
+    fault: Arc<AtomicBool>,
 }
 
-struct Frames(mpsc::UnboundedSender<Value>);
+struct Frames(mpsc::UnboundedSender<Value>, Arc<AtomicBool>);
 
 impl Outbox for Frames {
     fn push(&self, frame: OutFrame) {
+        assert!(!self.1.swap(false, Ordering::Relaxed), "as asked");
         let bytes = match frame {
             OutFrame::Whole(bytes) | OutFrame::Delta { whole: bytes, .. } => bytes,
         };
@@ -59,6 +66,9 @@ struct House {
     registry: ThreadRegistry,
     clients: Arc<ClientDirectory>,
     pending: Arc<PendingServerRequests>,
+    turns: Arc<TurnCounter>,
+    /// What a lingering turn waits for.
+    linger: Arc<tokio::sync::Notify>,
     next: Mutex<u64>,
     _home: tempfile::TempDir,
     home: std::path::PathBuf,
@@ -72,16 +82,19 @@ impl House {
     fn with(idle_unload: Duration) -> Self {
         let clients = Arc::new(ClientDirectory::default());
         let pending = Arc::new(PendingServerRequests::default());
+        let turns = Arc::new(TurnCounter::default());
         let home = tempfile::tempdir().unwrap();
+        let linger = Arc::new(tokio::sync::Notify::new());
+        let lingers = linger.clone();
         let surroundings = Surroundings {
-            run_turn: Box::new(|job| Box::pin(script(job))),
+            run_turn: Box::new(move |job| Box::pin(script(job, lingers.clone()))),
             store: Arc::new(crate::store::LocalThreadStore::open(
                 home.path().to_path_buf(),
                 crate::store::Durability::Os,
             )),
             clients: clients.clone(),
             pending: pending.clone(),
-            turns: Arc::default(),
+            turns: turns.clone(),
             idle_unload,
             replay: Arc::default(),
         };
@@ -89,6 +102,8 @@ impl House {
             registry: ThreadRegistry::on(vec![Arbiter::current()], surroundings),
             clients,
             pending,
+            turns,
+            linger,
             next: Mutex::new(0),
             home: home.path().to_path_buf(),
             _home: home,
@@ -98,11 +113,16 @@ impl House {
     fn client(&self) -> Screen {
         let mut next = self.next.lock().unwrap();
         let (sender, frames) = mpsc::unbounded_channel();
-        let client = ClientHandle::new(ConnectionId(*next), "in-process", Arc::new(Frames(sender)));
+        let fault = Arc::new(AtomicBool::new(false));
+        let client = ClientHandle::new(
+            ConnectionId(*next),
+            "in-process",
+            Arc::new(Frames(sender, fault.clone())),
+        );
         *next += 1;
         client.initialize(ClientInfo::default());
         self.clients.insert(client.clone());
-        Screen { client, frames }
+        Screen { client, frames, fault }
     }
 
     async fn thread(&self, screens: &[&Screen]) -> ThreadRef {
@@ -119,7 +139,7 @@ impl House {
 }
 
 /// The turn that the first word of its input asks for.
-async fn script(job: TurnJob) {
+async fn script(job: TurnJob, linger: Arc<tokio::sync::Notify>) {
     let host = job.host.clone();
     let said = match job.input.first() {
         Some(UserInput::Text { text, .. }) => text.clone(),
@@ -131,6 +151,10 @@ async fn script(job: TurnJob) {
         "wait" => {
             host.cancel.cancelled().await;
             status = TurnStatus::Interrupted;
+        }
+        "linger" => {
+            host.cancel.cancelled().await;
+            linger.notified().await;
         }
         "ask" => {
             let question = ToolRequestUserInputParams {

@@ -39,7 +39,7 @@ pub(super) struct ActiveTurn {
     pub(super) loading: bool,
     started_at: i64,
     started: Instant,
-    task: tokio::task::AbortHandle,
+    task: tokio::task::JoinHandle<()>,
     deadline: Option<SpawnHandle>,
     _counted: TurnGuard,
 }
@@ -58,8 +58,23 @@ impl ActiveTurn {
             .unwrap_or_default()
     }
 
+    /// Tells its task to end, and forgets what it was to take up next.
+    pub(super) fn interrupt(&self) {
+        self.cancel.cancel();
+        drop(self.leftover());
+    }
+
+    /// Waits for the end of an interrupted turn's task, and makes it end if it does not.
+    pub(super) async fn outlast(&mut self) {
+        if tokio::time::timeout(INTERRUPT_GRACE, &mut self.task).await.is_err() {
+            tracing::warn!(turn.id = %self.id, "turn.aborted: it did not end when interrupted");
+            self.task.abort();
+            let _ = (&mut self.task).await;
+        }
+    }
+
     /// How it looks when it ended without saying so itself.
-    fn ended(&self, status: TurnStatus, error: Option<TurnError>) -> Turn {
+    pub(super) fn ended(&self, status: TurnStatus, error: Option<TurnError>) -> Turn {
         Turn {
             completed_at: Some(unix_seconds(SystemTime::now())),
             duration_ms: i64::try_from(self.started.elapsed().as_millis()).ok(),
@@ -243,7 +258,7 @@ impl ThreadActor {
             loading: stored,
             started_at,
             started: Instant::now(),
-            task: task.abort_handle(),
+            task,
             deadline: None,
             _counted: self.surroundings.turns.begin(),
         });
@@ -285,8 +300,7 @@ impl ThreadActor {
         let Some(turn) = self.turn.as_mut().filter(|turn| *turn.id == *turn_id) else {
             return;
         };
-        turn.cancel.cancel();
-        drop(turn.leftover());
+        turn.interrupt();
         if turn.deadline.is_none() {
             turn.deadline = Some(ctx.run_later(INTERRUPT_GRACE, |act, ctx| {
                 if let Some(turn) = &act.turn {

@@ -45,6 +45,8 @@ pub struct SchemaOptions<'a> {
     pub experimental: bool,
     /// `(method, field)` pairs that need the experimental API.
     pub gated_fields: &'a [(&'a str, &'a str)],
+    /// The same for what the server asks of clients.
+    pub gated_request_fields: &'a [(&'a str, &'a str)],
 }
 
 fn schema_of<T: JsonSchema>() -> Value {
@@ -112,11 +114,13 @@ fn folder(payload: &Payload) -> &'static str {
 
 /// Drops the fields of `payload` that only experimental clients may use.
 fn strip_gated(schema: &mut Value, payload: &Payload, options: &SchemaOptions<'_>) {
-    if options.experimental || payload.kind != MessageKind::ClientParams {
-        return;
-    }
-    let gated: Vec<&str> = options
-        .gated_fields
+    let fields = match payload.kind {
+        _ if options.experimental => return,
+        MessageKind::ClientParams => options.gated_fields,
+        MessageKind::ServerParams => options.gated_request_fields,
+        _ => return,
+    };
+    let gated: Vec<&str> = fields
         .iter()
         .filter(|(method, _)| *method == payload.method)
         .map(|(_, field)| *field)

@@ -15,7 +15,7 @@ fn ids_count_from_zero_for_everyone() {
     );
     assert_eq!((first.id, second.id), (RequestId::Integer(0), RequestId::Integer(1)));
     assert_eq!(
-        &second.message[..],
+        &second.message.form(true)[..],
         br#"{"id":1,"method":"item/tool/call","params":{"a":1}}"#
     );
 }

@@ -166,8 +166,13 @@ impl Client {
 
     /// The handshake, with the experimental API.
     pub async fn initialize(&self) -> InitializeResponse {
+        self.initialize_with(json!({"experimentalApi": true})).await
+    }
+
+    /// The handshake, with these capabilities.
+    pub async fn initialize_with(&self, capabilities: Value) -> InitializeResponse {
         let params = json!({"clientInfo": {"name": "tests", "title": null, "version": "1.0"},
-            "capabilities": {"experimentalApi": true}});
+            "capabilities": capabilities});
         let response = self
             .call_raw(client::Initialize::NAME, params)
             .await
