@@ -105,6 +105,7 @@ fn call(work: impl Future<Output = Bytes> + Send + 'static, caller: &Caller) -> 
         method: &METHODS[0],
         id: RequestId::Integer(7),
         lane: None,
+        left_lane: CancellationToken::new(),
         client: caller.client.clone(),
         work: Box::pin(work),
         left_lane: CancellationToken::new(),
