@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use crate::engine::history::encode_item;
 use crate::engine::thread_ref::{ThreadCommand, ThreadError};
 use crate::methods::thread_lookup::{loaded, parse, refused};
+use crate::model::InputItem;
 use crate::protocol::*;
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
@@ -47,7 +48,7 @@ pub async fn inject_items(
             .map_err(|error| RpcError::invalid_request(format!("items[{at}] is not a valid response item: {error}")))?;
         // Items of a kind that nobody knows are accepted and left out.
         if item != ResponseItem::Other {
-            items.extend(encode_item(&item));
+            items.extend(told(&item));
         }
     }
     if !items.is_empty() {
@@ -58,4 +59,13 @@ pub async fn inject_items(
             .map_err(refused)?;
     }
     Ok(ThreadInjectItemsResponse {})
+}
+
+/// The item as rollouts keep it: ids belong to the provider that gave them, and only a made image needs its own.
+fn told(item: &ResponseItem) -> Option<InputItem> {
+    let mut told = serde_json::to_value(item).ok()?;
+    if !matches!(item, ResponseItem::ImageGenerationCall { .. }) {
+        told.as_object_mut()?.remove("id");
+    }
+    encode_item(&told)
 }

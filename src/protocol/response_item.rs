@@ -114,12 +114,12 @@ pub enum ReasoningItemReasoningSummary {
 pub enum ResponseItem {
     #[serde(rename = "message", rename_all = "camelCase")]
     Message {
+        role: String,
         content: Vec<ContentItem>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         phase: Option<MessagePhase>,
-        role: String,
     },
     #[serde(rename = "reasoning")]
     Reasoning {

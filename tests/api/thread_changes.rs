@@ -3,7 +3,7 @@
 use greenroom::protocol::*;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Reply, TestServer, Transport};
+use crate::harness::{Client, Reply, TestServer, Transport, within};
 
 /// The texts that the model was last sent, in order.
 fn told(server: &TestServer) -> Vec<String> {
@@ -185,6 +185,7 @@ async fn items_put_into_a_thread_follow_its_context_and_outlive_a_restart() {
     let client = server.client().await;
     let started = client.call_raw("thread/start", json!({})).await.unwrap();
     let thread = started["thread"]["id"].as_str().unwrap().to_owned();
+    client.next::<ThreadStartedNotification>().await;
     let inject = async |items: Value| {
         let params = json!({"threadId": thread, "items": items});
         client.call_raw("thread/inject_items", params).await
@@ -202,14 +203,16 @@ async fn items_put_into_a_thread_follow_its_context_and_outlive_a_restart() {
     ] {
         assert_eq!(inject(items).await.unwrap_err().message, message);
     }
+    let mut put_in = item("put in");
+    put_in["id"] = json!("msg_of_somebody");
     let before = client.log().len();
     assert_eq!(
-        inject(json!([item("put in"), {"type": "of_a_later_time"}]))
-            .await
-            .unwrap(),
+        inject(json!([put_in, {"type": "of_a_later_time"}])).await.unwrap(),
         json!({})
     );
     assert_eq!(client.log().len(), before + 1, "nobody is told");
+    let last = lines(&started["thread"]["path"]).pop().unwrap();
+    assert_eq!(last["payload"], item("put in"), "ids are not kept");
     let kinds: Vec<Value> = lines(&started["thread"]["path"])
         .iter()
         .map(|line| line["type"].clone())
@@ -362,9 +365,17 @@ async fn archiving_takes_the_agents_along_and_unarchiving_does_not_bring_them_ba
     agent(&server, grandchild, child);
     server.launch().await;
     let client = server.client().await;
-    let list = json!({"sourceKinds": ["subAgentThreadSpawn"], "modelProviders": []});
-    let listed = client.call_raw("thread/list", list).await.unwrap();
-    assert_eq!(listed["data"].as_array().unwrap().len(), 2);
+    // Who spawned whom is known from the index, which reads the new files in the background.
+    let list = json!({"sourceKinds": ["subAgentThreadSpawn"], "modelProviders": [], "useStateDbOnly": true});
+    within("the agents in the index", async {
+        while client.call_raw("thread/list", list.clone()).await.unwrap()["data"]
+            .as_array()
+            .unwrap()
+            .len()
+            < 2
+        {}
+    })
+    .await;
     client
         .call_raw("thread/resume", json!({"threadId": child}))
         .await
