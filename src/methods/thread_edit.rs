@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::engine::history::encode_item;
 use crate::engine::thread_ref::{ThreadCommand, ThreadError};
-use crate::methods::thread_lookup::{loaded, parse, refused};
+use crate::methods::thread_lookup::{loaded, parse, refused, shown};
 use crate::model::InputItem;
 use crate::protocol::*;
 use crate::rpc::RpcError;
@@ -29,7 +29,7 @@ pub async fn roll_back(cx: RequestContext, params: ThreadRollbackParams) -> Resu
     cx.leave_lane();
     let left = done.await.unwrap_or(Err(ThreadError::Gone(id))).map_err(refused)?;
     Ok(ThreadRollbackResponse {
-        thread: left.head.thread.to_thread(thread.face().status(), left.turns),
+        thread: shown(&cx, &left.head.thread, thread.face().status(), left.turns),
     })
 }
 
