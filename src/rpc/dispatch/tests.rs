@@ -108,7 +108,6 @@ fn call(work: impl Future<Output = Bytes> + Send + 'static, caller: &Caller) -> 
         left_lane: CancellationToken::new(),
         client: caller.client.clone(),
         work: Box::pin(work),
-        left_lane: CancellationToken::new(),
         effects: effects.clone(),
     };
     (call, effects)
