@@ -8,6 +8,8 @@ mod harness;
 
 mod approvals;
 mod chaos;
+mod copies;
+mod disk;
 mod durability;
 mod handshake;
 mod operators;
