@@ -24,6 +24,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How many pauses a batch is kept for before the index counts as out of reach.
 const PATIENCE: u32 = 8;
+/// How long after a look doubts are of what was before it.
+const LATE_DOUBTS: Duration = Duration::from_secs(1);
+/// A database that is in doubt twice within this time is not kept, whatever a look into it says.
+const DOUBTS_APART: Duration = Duration::from_secs(60);
 
 type Reply = oneshot::Sender<Result<(), StoreError>>;
 
@@ -42,6 +46,8 @@ pub struct Db {
     jobs: Vec<Jobs>,
     flush_posted: bool,
     failures: u32,
+    /// When the database was last looked into because of a doubt.
+    examined: Option<Instant>,
     ended: bool,
     fallen: Fallen,
 }
@@ -69,6 +75,11 @@ struct Flush;
 #[rtype(result = "()")]
 struct Open;
 
+/// A reader found the database damaged.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct Doubt;
+
 /// Write what waits, tidy up and end.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -88,6 +99,7 @@ impl Db {
                 jobs: Vec::new(),
                 flush_posted: false,
                 failures: 0,
+                examined: None,
                 ended: false,
                 fallen,
             }
@@ -114,7 +126,15 @@ impl Db {
                 let filled = async move { store.index_opened().await };
                 context.spawn(filled.into_actor(self).map(|result, db, context| match result {
                     Ok(()) => db.failures = 0,
-                    Err(error) => db.out_of_reach(&error.to_string(), context),
+                    // What is damaged opens, and fails when it is read.
+                    Err(error) => {
+                        let reason = error.to_string();
+                        if IndexError::tells_damage(&reason) {
+                            db.doubted(&reason, context);
+                        } else {
+                            db.out_of_reach(&reason, context);
+                        }
+                    }
                 }));
                 self.post_flush(context);
             }
@@ -129,6 +149,29 @@ impl Db {
         self.give_up(reason);
         self.failures += 1;
         context.notify_later(Open, pause(self.failures.max(PATIENCE)));
+    }
+
+    /// The database cannot be believed: it is looked into, and opened again or begun anew, at once the first time.
+    fn doubted(&mut self, reason: &str, context: &mut Context<Self>) {
+        if self.connection.take().is_none() {
+            return;
+        }
+        let again = self.examined.is_some_and(|at| at.elapsed() < DOUBTS_APART);
+        self.examined = Some(Instant::now());
+        self.store.examine_index(again);
+        if again {
+            self.out_of_reach(reason, context);
+        } else {
+            self.lost(reason, context);
+        }
+    }
+
+    /// The connection is of no use; another one is opened at once.
+    fn lost(&mut self, reason: &str, context: &mut Context<Self>) {
+        self.connection = None;
+        self.store.index_unavailable(reason);
+        self.give_up(reason);
+        context.notify(Open);
     }
 
     fn give_up(&mut self, reason: &str) {
@@ -157,6 +200,9 @@ impl Db {
         }
         if ops.is_empty() && jobs == 0 {
             return;
+        }
+        if connection.is_displaced() {
+            return self.lost("its file was removed or replaced", context);
         }
         let began = Instant::now();
         let outcome = if ops.is_empty() {
@@ -195,14 +241,11 @@ impl Db {
     fn failed(&mut self, error: &IndexError, context: &mut Context<Self>) {
         if let IndexError::Broken(reason) = error {
             tracing::error!(%reason, "the thread index is broken");
-            self.connection = None;
-            self.store.index_unavailable(reason);
-            self.give_up(reason);
-            context.notify(Open);
-            return;
+            return self.doubted(reason, context);
         }
         self.failures += 1;
-        if self.failures > PATIENCE {
+        // Another process is done soon. Anything else (no room, no access) may last, and callers wait meanwhile.
+        if self.failures > PATIENCE || !matches!(error, IndexError::Busy(_)) {
             self.out_of_reach(&error.to_string(), context);
             return;
         }
@@ -269,6 +312,17 @@ impl Handler<Flush> for Db {
     }
 }
 
+impl Handler<Doubt> for Db {
+    type Result = ();
+
+    fn handle(&mut self, _: Doubt, context: &mut Self::Context) {
+        // Readers that began before it was looked into may still come.
+        if self.examined.is_none_or(|at| at.elapsed() > LATE_DOUBTS) {
+            self.doubted("it is damaged", context);
+        }
+    }
+}
+
 impl Handler<Open> for Db {
     type Result = ();
 
@@ -307,6 +361,11 @@ impl IndexWriter for DbWriter {
     fn wake(&self) {
         // A full mailbox holds something that will cause a flush anyway.
         let _ = self.0.try_send(Wake);
+    }
+
+    fn doubt(&self) {
+        // Whoever reads next doubts again.
+        let _ = self.0.try_send(Doubt);
     }
 
     fn apply(&self, jobs: Vec<IndexJob>) -> StoreFuture<'_, ()> {

@@ -118,7 +118,10 @@ impl StoreCore {
         let mut unverified = None;
         let reason = match self.index.reader().map(|reader| reader.thread(id)) {
             None => self.index.absence().unwrap_or(Reason::DbUnavailable),
-            Some(Err(_)) => Reason::DbError,
+            Some(Err(error)) => {
+                self.index.failed_to_read(&error);
+                Reason::DbError
+            }
             Some(Ok(None)) => Reason::MissingRow,
             Some(Ok(Some(row))) => match row.path.map(|path| (scan::identity(&path), path)) {
                 Some((Ok(Some(found)), path)) if found == id => {

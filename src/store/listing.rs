@@ -43,8 +43,10 @@ impl StoreCore {
         }
         let query = Arc::new(query);
         if let Some(reader) = self.index.reader() {
-            match self.list_indexed(&query, cursor, reader).await {
-                Ok(page) => return Ok(page),
+            match self.list_indexed(&query, cursor, Arc::clone(&reader)).await {
+                // A database that was begun anew meanwhile does not know its threads yet.
+                Ok(page) if self.index.reads_with(&reader) => return Ok(page),
+                Ok(_) => {}
                 Err(error) => tracing::warn!(%error, "list falls back to the files"),
             }
         }
@@ -131,7 +133,10 @@ impl StoreCore {
             Ok(None) => reader.list(query, cursor.as_ref(), limit, &named),
             Err(error) => Err(error),
         };
-        let mut threads = threads.map_err(|error| StoreError::Internal(error.to_string()))?;
+        let mut threads = threads.map_err(|error| {
+            self.index.failed_to_read(&error);
+            StoreError::Internal(error.to_string())
+        })?;
         threads.retain(|thread| !over.contains(&thread.id));
         threads.extend(
             ahead

@@ -10,7 +10,7 @@ use crate::protocol::{ThreadId, Turn};
 use crate::settings::Durability;
 use crate::store::core::StoreCore;
 use crate::store::head::Head;
-use crate::store::index::{IndexReader, IndexWriter, PendingChange, connection};
+use crate::store::index::{IndexError, IndexReader, IndexWriter, PendingChange, connection};
 use crate::store::list::{ListQuery, ThreadPage};
 use crate::store::recorder::{Recorder, blocking};
 use crate::store::rollout::path as rollout_path;
@@ -75,6 +75,21 @@ impl LocalThreadStore {
         self.core.index.mark_all(&self.core.live);
         let reader = Arc::new(IndexReader::new(self.home()));
         self.core.backfill(reader).await
+    }
+
+    /// Looks into an index that is in doubt, and puts it out of the way if it is damaged, or was in doubt only just now.
+    /// Blocks.
+    pub fn examine_index(&self, again: bool) {
+        let damaged = match connection::check(self.home()) {
+            Err(IndexError::Broken(reason)) => {
+                tracing::error!(%reason, "the thread index is broken");
+                true
+            }
+            Ok(()) | Err(_) => again,
+        };
+        if damaged && let Ok(aside) = connection::set_aside(self.home()) {
+            self.index_replaced(&aside);
+        }
     }
 
     /// A broken index was put at `aside` and begun anew.

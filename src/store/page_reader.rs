@@ -118,6 +118,7 @@ impl StoreCore {
             Ok(Some(indexed)) => indexed,
             Ok(None) => return Ok(Answer::Stale),
             Err(error) => {
+                self.index.failed_to_read(&error);
                 tracing::warn!(%error, "a page falls back to the file");
                 return Ok(Answer::Unknown);
             }

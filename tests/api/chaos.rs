@@ -1,7 +1,10 @@
-//! Clients and providers that misbehave: slow readers, vanished clients, dead providers, full disks, floods.
+//! Clients and providers that misbehave: slow readers, vanished clients, dead providers, floods, an index that
+//! breaks under the server's hands.
 
+use std::path::Path;
 use std::time::Duration;
 
+use greenroom::protocol::methods::server;
 use greenroom::protocol::*;
 use serde_json::json;
 use tokio::io::AsyncReadExt;
@@ -117,68 +120,6 @@ async fn two_hundred_clients_connect_and_hear_a_broadcast() {
     }
 }
 
-/// A full disk, made with a small tmpfs where this test may mount one; elsewhere it says so and ends.
-#[tokio::test]
-async fn a_full_disk_answers_an_error_and_room_lets_work_go_on() {
-    use std::process::Command;
-    let mut server = TestServer::start(Transport::Ws).await;
-    let sessions = server.home().join("sessions");
-    std::fs::create_dir_all(&sessions).unwrap();
-    #[allow(clippy::disallowed_methods, reason = "the test itself mounts and unmounts")]
-    let run = |program: &str, arguments: &[&str]| {
-        Command::new(program)
-            .args(arguments)
-            .status()
-            .is_ok_and(|status| status.success())
-    };
-    let folder = sessions.to_str().unwrap();
-    if !run("mount", &["-t", "tmpfs", "-o", "size=256k", "tmpfs", folder]) {
-        eprintln!("skipped: mounting a tmpfs is not allowed here");
-        return;
-    }
-    let client = server.client().await;
-    let thread = client.thread().await;
-    server.model.say("ok");
-    client.turn(&thread, "first").await;
-    let filler = sessions.join("filler");
-    let mut size = 256 * 1024;
-    while size > 0 {
-        let old = std::fs::read(&filler).unwrap_or_default();
-        if std::fs::write(&filler, [old, vec![0; size]].concat()).is_err() {
-            size /= 2;
-        }
-    }
-    server.model.say("unheard");
-    let params = json!({"threadId": thread, "input": [{"type": "text", "text": "x".repeat(8000)}]});
-    match client.call_raw("turn/start", params).await {
-        Err(error) => assert!(!error.message.is_empty()),
-        Ok(started) => {
-            let turn = client.done(started["turn"]["id"].as_str().unwrap()).await;
-            assert_eq!(
-                turn.status,
-                TurnStatus::Failed,
-                "a turn that cannot be written down does not claim success"
-            );
-        }
-    }
-    std::fs::remove_file(&filler).unwrap();
-    server.model.clear();
-    server.model.say("room again");
-    let turn = client.turn(&thread, "second").await;
-    assert_eq!(turn.status, TurnStatus::Completed);
-    server.kill().await;
-    server.launch().await;
-    let client = server.client().await;
-    let read = client
-        .call_raw("thread/read", json!({"threadId": thread, "includeTurns": true}))
-        .await
-        .unwrap();
-    let text = read["thread"]["turns"].to_string();
-    server.kill().await;
-    run("umount", &["-l", folder]);
-    assert!(text.contains("room again"), "{text}");
-}
-
 #[tokio::test]
 async fn a_peer_that_stops_answering_pings_is_let_go() {
     let mut server = TestServer::start(Transport::Ws).await;
@@ -199,4 +140,143 @@ async fn a_peer_that_stops_answering_pings_is_let_go() {
     assert!(ended.is_ok(), "a dead peer is found by heartbeats");
     let alive: Client = client;
     alive.call_raw("thread/loaded/list", json!({})).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_before_it_approves_leaves_the_question_to_others() {
+    let mut server = TestServer::with(Transport::Ws, "", &["-c", "approval_policy=\"untrusted\""]).await;
+    let arguments = json!({"cmd": "touch made", "login": false});
+    server.model.add(Reply::call("exec_command", arguments, "c1"));
+    let client = server.client().await;
+    let thread = client.thread().await;
+    let turn = client.begin(&thread, "go").await;
+    client.asked::<server::ItemCommandExecutionRequestApproval>().await;
+    drop(client);
+    // Nobody is there. Nothing runs, and the question waits for whoever comes.
+    let client = server.client().await;
+    let resumed = client
+        .call_raw("thread/resume", json!({"threadId": thread}))
+        .await
+        .unwrap();
+    assert_eq!(resumed["thread"]["status"]["type"], "active", "{resumed}");
+    assert!(!server.work().join("made").exists());
+    let (id, params) = client.asked::<server::ItemCommandExecutionRequestApproval>().await;
+    assert_eq!(params.turn_id, turn);
+    client.reply(&id, json!({"decision": "accept"}));
+    assert_eq!(client.done(&turn).await.status, TurnStatus::Completed);
+    assert!(server.work().join("made").exists());
+}
+
+#[tokio::test]
+async fn a_provider_that_dies_in_the_middle_fails_the_turn_and_what_it_said_is_not_believed() {
+    let mut server = TestServer::start(Transport::Ws).await;
+    let client = server.client().await;
+    let thread = client.thread().await;
+    server
+        .model
+        .add(Reply::message(&["half of ", "a sentence"]).truncated());
+    let turn = client.turn(&thread, "go").await;
+    assert_eq!(turn.status, TurnStatus::Failed);
+    assert!(turn.error.is_some_and(|error| !error.message.is_empty()));
+    server.model.say("whole");
+    assert_eq!(client.turn(&thread, "again").await.status, TurnStatus::Completed);
+    let sent = server.model.requests().pop().unwrap().to_string();
+    assert!(sent.contains("again"));
+    server.kill().await;
+    server.launch().await;
+    let client = server.client().await;
+    let params = json!({"threadId": thread, "includeTurns": true});
+    let read = client.call_raw("thread/read", params).await.unwrap();
+    let statuses: Vec<_> = read["thread"]["turns"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|turn| &turn["status"])
+        .collect();
+    assert_eq!(statuses, ["failed", "completed"]);
+}
+
+/// Writes over the index while the server has it open.
+fn ruin_index(home: &Path) {
+    use std::os::unix::fs::FileExt;
+    for name in ["greenroom.sqlite", "greenroom.sqlite-wal"] {
+        let file = std::fs::File::options().write(true).open(home.join(name)).unwrap();
+        let noise = vec![0xa5; usize::try_from(file.metadata().unwrap().len()).unwrap().max(8192)];
+        file.write_all_at(&noise, 0).unwrap();
+    }
+}
+
+fn remove_index(home: &Path) {
+    for entry in std::fs::read_dir(home).unwrap().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("greenroom.sqlite") {
+            std::fs::remove_file(entry.path()).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_breaks_while_the_server_runs_costs_nothing_and_is_made_anew() {
+    for break_it in [ruin_index, remove_index] {
+        let mut server = TestServer::start(Transport::Ws).await;
+        let client = server.client().await;
+        let thread = client.thread().await;
+        client.turn(&thread, "first").await;
+        server.indexed().await;
+        client.call_raw("thread/list", json!({})).await.unwrap();
+        break_it(&server.home());
+        // Everything that is asked meanwhile is answered, and right.
+        for n in 0..5 {
+            let list = client.call_raw("thread/list", json!({})).await.unwrap();
+            let data = list["data"].as_array().unwrap();
+            assert!(data.iter().any(|t| t["id"] == *thread), "{list}");
+            let other = client.thread().await;
+            assert_eq!(
+                client.turn(&other, &format!("other {n}")).await.status,
+                TurnStatus::Completed
+            );
+            let params = json!({"threadId": thread, "includeTurns": true});
+            let read = client.call_raw("thread/read", params).await.unwrap();
+            assert_eq!(read["thread"]["turns"].as_array().map(Vec::len), Some(1), "{read}");
+            let list = client.call_raw("thread/list", json!({})).await.unwrap();
+            assert_eq!(list["data"].as_array().map(Vec::len), Some(n + 2), "{list}");
+        }
+        // The index is there again without a restart, and knows all of it.
+        within("the new index", async {
+            loop {
+                let list = client
+                    .call_raw("thread/list", json!({"useStateDbOnly": true}))
+                    .await
+                    .unwrap();
+                if list["data"].as_array().map(Vec::len) == Some(6) {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+        .await;
+        let header = std::fs::read(server.home().join("greenroom.sqlite")).unwrap();
+        assert!(header.starts_with(b"SQLite format 3"));
+    }
+}
+
+#[tokio::test]
+async fn a_flood_from_one_client_is_refused_in_part_and_other_clients_are_served() {
+    let mut server = TestServer::start(Transport::Ws).await;
+    let (flooding, other) = (server.client().await, server.client().await);
+    let thread = other.thread().await;
+    other.turn(&thread, "real").await;
+    let ids: Vec<_> = (0..1_000)
+        .map(|_| flooding.start("thread/read", json!({"threadId": thread, "includeTurns": true})))
+        .collect();
+    // The flooded thread answers in turn; others do not wait for it.
+    let quiet = other.thread().await;
+    for n in 0..3 {
+        assert_eq!(other.turn(&quiet, &format!("{n}")).await.status, TurnStatus::Completed);
+    }
+    // Each request of the flood has its answer: the thread, or that there is too much to do.
+    for id in ids {
+        if let Err(error) = flooding.answer_to(id).await {
+            assert_eq!(error.code, -32001, "{error:?}");
+        }
+    }
 }

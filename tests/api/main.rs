@@ -9,6 +9,8 @@ mod harness;
 mod approvals;
 mod chaos;
 mod compatibility;
+mod copies;
+mod disk;
 mod durability;
 mod forks;
 mod handshake;

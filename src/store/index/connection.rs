@@ -41,7 +41,7 @@ pub enum IndexError {
 }
 
 impl IndexError {
-    fn of_text(text: String) -> Self {
+    pub(super) fn of_text(text: String) -> Self {
         let has = |part: &str| text.contains(part);
         if has("not a database")
             || has("malformed")
@@ -63,6 +63,11 @@ impl IndexError {
     /// Whether the database is well and refused what was to be written.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(self, IndexError::Unavailable(text) if text.contains("constraint"))
+    }
+
+    /// Whether an error's text tells of a database that is no good, not of one that cannot be had.
+    pub fn tells_damage(text: &str) -> bool {
+        matches!(Self::of_text(text.to_owned()), IndexError::Broken(_))
     }
 
     /// The class that metrics name it by: SQLite's primary result code, as far as its message tells it.
@@ -131,6 +136,29 @@ pub fn open_for_writing(home: &Path) -> Result<(SqliteConnection, Option<PathBuf
             Ok((connect(&path)?, Some(aside)))
         }
     }
+}
+
+/// Reads through the index with a connection of its own. Costs a pass over the file; for when there is doubt. Blocks.
+pub fn check(home: &Path) -> Result<(), IndexError> {
+    #[derive(QueryableByName)]
+    struct Finding {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        quick_check: String,
+    }
+    let mut connection = SqliteConnection::establish(&path(home).display().to_string())?;
+    connection.batch_execute("PRAGMA busy_timeout = 5000;")?;
+    probe(&mut connection)?;
+    let findings: Vec<Finding> = diesel::sql_query("PRAGMA quick_check(1)").load(&mut connection)?;
+    match findings.first() {
+        Some(finding) if finding.quick_check != "ok" => Err(IndexError::Broken(finding.quick_check.clone())),
+        _ => Ok(()),
+    }
+}
+
+/// Puts the index out of the way. Blocks.
+pub fn set_aside(home: &Path) -> Result<PathBuf, IndexError> {
+    let _lock = lock(home)?;
+    move_aside(&path(home))
 }
 
 /// Looks at the file's first bytes, and moves a file aside that is no database. Cheap when all is well. Blocks.

@@ -57,4 +57,7 @@ pub trait IndexWriter: Send + Sync {
 
     /// Applies jobs; done when they are committed.
     fn apply(&self, jobs: Vec<IndexJob>) -> StoreFuture<'_, ()>;
+
+    /// A reader found the database damaged. Never waits.
+    fn doubt(&self) {}
 }

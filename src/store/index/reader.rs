@@ -81,9 +81,7 @@ impl IndexReader {
     }
 
     pub(super) fn connection(&self) -> Result<PooledConnection<ConnectionManager<SqliteConnection>>, IndexError> {
-        self.pool
-            .get()
-            .map_err(|error| IndexError::Unavailable(error.to_string()))
+        self.pool.get().map_err(|error| IndexError::of_text(error.to_string()))
     }
 
     /// The row of a thread.

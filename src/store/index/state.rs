@@ -10,7 +10,7 @@ use crate::protocol::ThreadId;
 use crate::store::counters::Reason;
 use crate::store::index::folders::Folders;
 use crate::store::index::reader::IndexReader;
-use crate::store::index::{IndexJob, IndexWriter, WriteOp};
+use crate::store::index::{IndexError, IndexJob, IndexWriter, WriteOp};
 use crate::store::live::{LiveThread, LiveThreads};
 use crate::store::scan;
 
@@ -62,9 +62,23 @@ impl IndexState {
         self.writer.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// A reader failed: where that means damage, the writer is to look into it.
+    pub(crate) fn failed_to_read(&self, error: &IndexError) {
+        if let IndexError::Broken(_) = error
+            && let Some(writer) = self.writer()
+        {
+            writer.doubt();
+        }
+    }
+
     /// The reader, while the index can be believed.
     pub(crate) fn reader(&self) -> Option<Arc<IndexReader>> {
         self.reader.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether this is still the reader to believe.
+    pub(crate) fn reads_with(&self, reader: &Arc<IndexReader>) -> bool {
+        self.reader().is_some_and(|now| Arc::ptr_eq(&now, reader))
     }
 
     /// Why nothing is read from the index, if nothing is.

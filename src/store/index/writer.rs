@@ -3,14 +3,15 @@
 //! Used by the one actor that owns the writing connection. A job that fails takes only itself back; an error of the
 //! database itself (busy, full, broken) takes the whole batch back and is told to the caller, who tries again.
 
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use crate::protocol::ThreadId;
 use crate::store::agent_graph::SpawnEdge;
-use crate::store::index::connection::{IndexError, open_for_writing};
+use crate::store::index::connection::{self, IndexError, open_for_writing};
 use crate::store::index::row::{ItemRow, ThreadRow, TurnRow, position};
 use crate::store::index::schema::{items, threads, turns};
 use crate::store::index::{IndexJob, edges};
@@ -34,6 +35,9 @@ pub type WriteResult = Result<(), String>;
 /// The writing end of the index.
 pub struct IndexConnection {
     connection: SqliteConnection,
+    path: PathBuf,
+    /// The file that was opened: another one may come to lie at its path.
+    inode: Option<u64>,
 }
 
 impl std::fmt::Debug for IndexConnection {
@@ -44,8 +48,23 @@ impl std::fmt::Debug for IndexConnection {
 
 impl IndexConnection {
     /// Opens the index of a home; see [`open_for_writing`].
-    pub fn open(home: &Path) -> Result<(Self, Option<std::path::PathBuf>), IndexError> {
-        open_for_writing(home).map(|(connection, aside)| (IndexConnection { connection }, aside))
+    pub fn open(home: &Path) -> Result<(Self, Option<PathBuf>), IndexError> {
+        let (connection, aside) = open_for_writing(home)?;
+        let path = connection::path(home);
+        let inode = inode(&path);
+        Ok((
+            IndexConnection {
+                connection,
+                path,
+                inode,
+            },
+            aside,
+        ))
+    }
+
+    /// Whether the file was removed or another put in its place: what is written here nobody would read.
+    pub fn is_displaced(&self) -> bool {
+        inode(&self.path) != self.inode
     }
 
     /// Writes a batch and commits it. The results stand in the order of the changes.
@@ -87,6 +106,10 @@ impl IndexConnection {
             tracing::debug!(%error, "checkpoint of the index failed");
         }
     }
+}
+
+fn inode(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|metadata| metadata.ino())
 }
 
 fn write_op(connection: &mut SqliteConnection, op: &WriteOp) -> QueryResult<()> {
