@@ -284,6 +284,15 @@ impl ConfigLoader {
         written
     }
 
+    /// Whether a feature is switched on for the whole server: by its flags, else by the user's file.
+    pub fn feature(&self, name: &str, default: bool) -> bool {
+        let user = self.user_table();
+        [&self.session_flags, &*user]
+            .into_iter()
+            .find_map(|table| table.get("features")?.get(name)?.as_bool())
+            .unwrap_or(default)
+    }
+
     /// The raw table of the user's file, for readers of other keys; empty when it is missing or broken.
     pub fn user_table(&self) -> Arc<toml::Table> {
         self.files.read(&self.user_file()).unwrap_or_default()

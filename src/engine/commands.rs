@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::config::{ResolvedConfig, TrustLevel};
+use crate::engine::pause::Pause;
 use crate::exec::Sessions;
 use crate::exec::policy::{self, Policy, RuleFileError};
 
@@ -29,6 +30,8 @@ pub struct ApprovalKey {
 pub struct CommandState {
     /// The processes that run, or ended unseen.
     pub sessions: Sessions,
+    /// Whether waiting for them counts.
+    pub pause: Pause,
     rules: RwLock<Arc<Policy>>,
     approved: Mutex<HashSet<ApprovalKey>>,
 }

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::turn::edit::Injected;
+use crate::model::InputItem;
 use crate::protocol::methods::{Notification, ServerMethod};
 use crate::protocol::{JSONRPCErrorError, ThreadActiveFlag, ThreadId, UserInput};
 use crate::rpc::EncodedNotification;
@@ -49,6 +50,8 @@ pub enum TurnEvent {
     Usage(Box<crate::protocol::ThreadTokenUsage>),
     /// The turn has read its conversation from the rollout: what is recorded from now on it has to be told.
     Loaded(Arc<str>),
+    /// Something happened beside the turns that the model is to know: an item of the conversation, not recorded yet.
+    Told(InputItem),
     /// The turn is over. Nothing follows.
     Finished(TurnEnd),
     /// The task of this turn broke (it panicked, or could not begin), and its conversation with it. Sent by who runs it.
@@ -103,8 +106,17 @@ pub struct PendingInput {
     pub turn_id: Option<Arc<str>>,
 }
 
-/// The pending input of a running turn, filled by the thread, drained by the task.
-pub type PendingInputs = Arc<std::sync::Mutex<std::collections::VecDeque<PendingInput>>>;
+/// What a running turn takes in between two sampling steps.
+#[derive(Debug, Clone)]
+pub enum Pending {
+    /// The user said something.
+    Input(PendingInput),
+    /// Something happened that the model is to know: an item of the conversation, not recorded yet.
+    Told(InputItem),
+}
+
+/// What waits for a running turn, filled by the thread, drained by the task.
+pub type PendingInputs = Arc<std::sync::Mutex<std::collections::VecDeque<Pending>>>;
 
 /// A running turn's line to its thread. Cheap to clone; tool tasks hold their own.
 #[derive(Debug, Clone)]
@@ -210,7 +222,7 @@ impl TurnHost {
     }
 
     /// Takes everything that arrived since the last call, oldest first.
-    pub fn take_pending_input(&self) -> Vec<PendingInput> {
+    pub fn take_pending_input(&self) -> Vec<Pending> {
         self.pending_input
             .lock()
             .map(|mut queue| queue.drain(..).collect())

@@ -10,6 +10,7 @@ use crate::config::ResolvedConfig;
 use crate::engine::commands::CommandState;
 use crate::engine::context::ProjectDocs;
 use crate::engine::diff::{self, TurnDiff};
+use crate::engine::goal::GoalKeeper;
 use crate::engine::host::TurnHost;
 use crate::engine::settings::TurnSettings;
 use crate::engine::tools::ToolSet;
@@ -33,6 +34,8 @@ pub struct ThreadServices {
     pub recorder: Recorder,
     /// The tools that can be called: the built-in ones, then the client's.
     pub tools: ToolSet,
+    /// What the thread is to achieve.
+    pub goal: Arc<GoalKeeper>,
     /// Processes, command rules and approvals.
     pub commands: CommandState,
     /// The name of the user's shell, as the model is told it (`bash`).

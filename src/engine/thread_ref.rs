@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
+use crate::engine::goal::GoalKeeper;
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::TurnSettings;
 use crate::engine::turn::Conversation;
@@ -54,6 +55,9 @@ pub enum ThreadError {
     /// A review or a compaction takes no input.
     #[error("cannot steer a {} turn", kind_name(.0))]
     NotSteerable(NonSteerableTurnKind),
+    /// No question is open outside of this server.
+    #[error("out-of-band elicitation count is already zero")]
+    NothingElicited,
     /// The input is empty.
     #[error("input must not be empty")]
     EmptyInput,
@@ -172,6 +176,31 @@ pub enum ThreadCommand {
         /// Whether it was done.
         reply: Reply<Result<(), ThreadError>>,
     },
+    /// Runs a command of the user, as a turn of its own or beside the running one.
+    ShellCommand {
+        /// The script, for the user's shell.
+        command: String,
+        /// Released after the response.
+        go: Go,
+        /// Whether it is accepted.
+        reply: Reply<Result<(), ThreadError>>,
+    },
+    /// A client asks the user something outside of this server; `reply` gets how many such questions are open.
+    OpenElicitation {
+        /// Who asks.
+        client: ConnectionId,
+        /// The count.
+        reply: Reply<u64>,
+    },
+    /// One of those questions was answered; `reply` gets how many are left.
+    CloseElicitation {
+        /// Who says so.
+        client: ConnectionId,
+        /// The count.
+        reply: Reply<Result<u64, ThreadError>>,
+    },
+    /// Lets an idle thread work towards its goal, if it has one that wants it.
+    PursueGoal,
     /// Ends the processes that the thread's commands left running.
     EndProcesses(Reply<()>),
     /// Ends the thread: the running turn is interrupted, pending requests are cancelled, the status becomes `notLoaded`.
@@ -201,6 +230,8 @@ pub struct ThreadView {
     pub active_turn: Option<Arc<str>>,
     /// What was used so far, and the turn that said so.
     pub usage: Option<LastUsage>,
+    /// What it is to achieve.
+    pub goal: Arc<GoalKeeper>,
     /// Where its events stand, and what became of the wish for missed ones.
     pub events: EventPosition,
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::engine::commands::CommandState;
 use crate::engine::context::instructions::base_instructions;
+use crate::engine::goal::GoalKeeper;
 use crate::engine::history::History;
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::TurnContext;
@@ -15,6 +16,7 @@ use crate::engine::tools::ToolSet;
 use crate::engine::tools::apply_patch::PatchApprovals;
 use crate::engine::turn::{Conversation, model_info};
 use crate::exec::shell::Shell;
+use crate::methods::thread_goal;
 use crate::methods::thread_setup::Prepared;
 use crate::model::provider::json_text;
 use crate::model::{Models, RequestIdentity};
@@ -218,17 +220,29 @@ impl Loading {
             installation_id: services.installation_id(),
             ..RequestIdentity::default()
         };
+        let enabled = thread_goal::enabled(cx) && !self.recorder.is_ephemeral();
+        let goal = match enabled && self.recorder.is_materialised() {
+            true => services.store.goal(self.id).await.map_err(read_error)?,
+            false => None,
+        };
+        let goal = GoalKeeper::new(self.recorder.clone(), enabled, goal);
         let (commands, problem) = CommandState::load(&self.prepared.config).await;
         if let Some(problem) = problem {
             tracing::warn!(thread.id = %self.id, "the command rules do not count: {problem}");
         }
-        let mut seed = self.seed(&services.models, identity, commands)?;
+        let mut seed = self.seed(&services.models, identity, commands, goal)?;
         seed.subscribers.push(cx.client.clone());
         services.threads.spawn(seed).await?;
         Ok(())
     }
 
-    fn seed(self, models: &Models, identity: RequestIdentity, commands: CommandState) -> Result<ThreadSeed, RpcError> {
+    fn seed(
+        self,
+        models: &Models,
+        identity: RequestIdentity,
+        commands: CommandState,
+        goal: GoalKeeper,
+    ) -> Result<ThreadSeed, RpcError> {
         let config = self.prepared.config;
         let provider = models
             .provider(&config.model_provider, &config.provider)
@@ -241,6 +255,7 @@ impl Loading {
             instructions: json_text(&self.instructions),
             recorder: self.recorder.clone(),
             tools: ToolSet::new(&self.dynamic_tools),
+            goal: Arc::new(goal),
             commands,
             shell: Shell::login().name().into(),
             project_docs: self.prepared.docs,

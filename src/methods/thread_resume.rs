@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::engine::thread_ref::{ThreadCommand, ThreadRef};
 use crate::methods::thread_events;
+use crate::methods::thread_goal;
 use crate::methods::thread_load::{self, Origin, read_error};
 use crate::methods::thread_lookup::{self, no_rollout, parse, refused, rollout_at};
 use crate::methods::thread_overrides::LoadedThread;
@@ -150,6 +151,9 @@ async fn join(
     cx.after(move || {
         let _ = go.send(());
     });
+    if !complete {
+        thread_goal::snapshot(cx, id, view.goal.current());
+    }
     let sources = view.instruction_sources.to_vec();
     Ok(LoadedThread {
         settings: view.settings,
@@ -210,6 +214,7 @@ async fn load(
     if !exclude_turns {
         thread_events::tell_usage(cx, id, usage);
     }
+    pursue_goal(cx, id).await;
     Ok(LoadedThread {
         events: thread_events::fresh_stream(cx, &shown.id, asked.as_ref()),
         settings,
@@ -239,4 +244,15 @@ fn broadcast_idle(cx: &RequestContext, thread_id: String) {
         thread_id,
     };
     cx.services.clients.broadcast(&EncodedNotification::new(&idle));
+}
+
+/// Tells the requester how the goal of a thread stands that was just loaded, and lets the thread pursue it.
+async fn pursue_goal(cx: &RequestContext, id: ThreadId) {
+    let Some(thread) = cx.services.threads.get(&id) else {
+        return;
+    };
+    if let Ok(view) = thread.ask(ThreadCommand::View).await {
+        thread_goal::snapshot(cx, id, view.goal.current());
+        cx.after(move || drop(thread.try_send(ThreadCommand::PursueGoal)));
+    }
 }

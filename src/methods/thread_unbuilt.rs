@@ -24,36 +24,6 @@ pub async fn compact(
     not_built(&cx)
 }
 
-/// `thread/shellCommand`.
-pub async fn shell_command(
-    cx: RequestContext,
-    params: ThreadShellCommandParams,
-) -> Result<ThreadShellCommandResponse, RpcError> {
-    if params.command.trim().is_empty() {
-        return Err(RpcError::invalid_request("command must not be empty"));
-    }
-    loaded(&cx, &params.thread_id)?;
-    not_built(&cx)
-}
-
-/// `thread/increment_elicitation`.
-pub async fn increment_elicitation(
-    cx: RequestContext,
-    params: ThreadIncrementElicitationParams,
-) -> Result<ThreadIncrementElicitationResponse, RpcError> {
-    loaded(&cx, &params.thread_id)?;
-    not_built(&cx)
-}
-
-/// `thread/decrement_elicitation`.
-pub async fn decrement_elicitation(
-    cx: RequestContext,
-    params: ThreadDecrementElicitationParams,
-) -> Result<ThreadDecrementElicitationResponse, RpcError> {
-    loaded(&cx, &params.thread_id)?;
-    not_built(&cx)
-}
-
 /// `review/start`.
 pub async fn review(cx: RequestContext, params: ReviewStartParams) -> Result<ReviewStartResponse, RpcError> {
     loaded(&cx, &params.thread_id)?;

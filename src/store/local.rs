@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::protocol::{ThreadId, Turn};
+use crate::protocol::{ThreadGoal, ThreadId, Turn};
 use crate::settings::Durability;
 use crate::store::core::StoreCore;
 use crate::store::head::Head;
@@ -243,6 +243,10 @@ impl ThreadStore for LocalThreadStore {
 
     fn list(&self, query: ListQuery) -> StoreFuture<'_, ThreadPage> {
         Box::pin(self.core.list(query))
+    }
+
+    fn goal(&self, id: ThreadId) -> StoreFuture<'_, Option<ThreadGoal>> {
+        Box::pin(self.with(move |core| core.goal(id)))
     }
 
     fn rename<'a>(&'a self, id: ThreadId, name: &'a str) -> StoreFuture<'a, ()> {

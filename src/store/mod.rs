@@ -13,6 +13,7 @@ pub mod digest;
 mod durability;
 pub mod error;
 pub mod fork;
+mod goals;
 mod head;
 pub mod index;
 pub mod installation;
@@ -54,7 +55,7 @@ pub use warnings::StoreWarning;
 
 pub use crate::settings::Durability;
 
-use crate::protocol::{ThreadId, Turn};
+use crate::protocol::{ThreadGoal, ThreadId, Turn};
 
 /// The version of the format that rollouts claim in `cli_version`.
 pub const COMPATIBLE_VERSION: &str = "0.131.0";
@@ -128,6 +129,9 @@ pub trait ThreadStore: Send + Sync {
 
     /// Changes what is kept about a thread beside its turns, and returns the thread as it is then.
     fn update_metadata(&self, id: ThreadId, patch: MetadataPatch) -> StoreFuture<'_, StoredThread>;
+
+    /// What a thread is to achieve, if anything.
+    fn goal(&self, id: ThreadId) -> StoreFuture<'_, Option<ThreadGoal>>;
 
     /// A page of threads.
     fn list(&self, query: ListQuery) -> StoreFuture<'_, ThreadPage>;

@@ -270,7 +270,9 @@ impl Pen {
             matches!(
                 item,
                 RolloutItem::SessionMeta(_)
-                    | RolloutItem::Event(EventMsg::UserMessage(_) | EventMsg::ThreadRolledBack(_))
+                    | RolloutItem::Event(
+                        EventMsg::UserMessage(_) | EventMsg::ThreadRolledBack(_) | EventMsg::ThreadGoalUpdated(_)
+                    )
             )
         });
         let mut lines = Vec::with_capacity(items.len() + 1);

@@ -14,6 +14,7 @@ use actix::{ActorFuture, AsyncContext};
 use tokio::sync::oneshot::error::TryRecvError;
 
 use super::ThreadActor;
+use super::shell::UserCommand;
 use crate::engine::thread_ref::Go;
 use crate::protocol::TurnStartParams;
 use crate::rpc::ConnectionId;
@@ -28,6 +29,8 @@ pub(super) enum Effect {
         /// The request.
         params: Box<TurnStartParams>,
     },
+    /// A command of the user runs.
+    Shell(UserCommand),
     /// The running turn is interrupted, if it is still this one.
     Interrupt(std::sync::Arc<str>),
     /// What was held back for a new subscriber is sent.

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use actix::{ActorFutureExt, AsyncContext, WrapFuture};
 
 use super::ThreadActor;
-use crate::engine::host::PendingInput;
+use crate::engine::host::{Pending, PendingInput};
 use crate::engine::thread_ref::{Reply, ThreadError};
-use crate::engine::turn::{Conversation, edit};
+use crate::engine::turn::{Conversation, TurnOpening, edit};
 use crate::methods::thread_load::conversation;
 use crate::model::InputItem;
 use crate::protocol::{AccountRateLimitsUpdatedNotification, ThreadTokenUsageUpdatedNotification, TurnStartParams};
@@ -48,7 +48,7 @@ enum Running {
 pub(super) struct Edits {
     queue: VecDeque<Edit>,
     running: Option<Running>,
-    parked: VecDeque<(Arc<str>, Box<TurnStartParams>)>,
+    parked: VecDeque<(Arc<str>, Box<TurnStartParams>, TurnOpening)>,
 }
 
 impl Edits {
@@ -58,8 +58,13 @@ impl Edits {
     }
 
     /// A turn begins when the conversation is back.
-    pub(super) fn park(&mut self, turn_id: Arc<str>, params: Box<TurnStartParams>) {
-        self.parked.push_back((turn_id, params));
+    pub(super) fn park(&mut self, turn_id: Arc<str>, params: Box<TurnStartParams>, opening: TurnOpening) {
+        self.parked.push_back((turn_id, params, opening));
+    }
+
+    /// Whether no change and no turn waits for its time.
+    pub(super) fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.running.is_none() && self.parked.is_empty()
     }
 
     fn rolls_back(&self) -> bool {
@@ -243,14 +248,18 @@ impl ThreadActor {
         if self.edits.has_conversation() {
             return;
         }
-        while let Some((turn_id, params)) = self.edits.parked.pop_front() {
-            match &self.turn {
-                None => self.begin_turn(turn_id, params, ctx),
-                Some(turn) => turn.push(PendingInput {
+        while let Some((turn_id, params, opening)) = self.edits.parked.pop_front() {
+            match (&self.turn, opening) {
+                (None, opening) => self.begin_turn(turn_id, params, opening, ctx),
+                (Some(turn), TurnOpening::Said) => turn.push(Pending::Input(PendingInput {
                     input: params.input,
                     turn_id: Some(turn_id),
-                }),
+                })),
+                (Some(_), TurnOpening::Shell(script)) => self.run_beside(script, None, ctx),
+                // It is pursued when the turn is over.
+                (Some(_), TurnOpening::Goal(_)) => {}
             }
         }
+        self.pursue_goal(ctx);
     }
 }

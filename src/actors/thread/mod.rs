@@ -7,9 +7,12 @@
 
 mod deferred;
 mod edits;
+mod elicitations;
 mod fall;
+mod goal;
 mod registry;
 mod requests;
+mod shell;
 mod status;
 mod subscribers;
 mod turns;
@@ -41,8 +44,10 @@ use crate::store::{Recorder, ThreadStore};
 
 use deferred::{Deferred, Effect};
 use edits::{Edit, Edits};
+use elicitations::Elicitations;
 use registry::Loaded;
 use requests::OpenRequests;
+use shell::UserShells;
 use status::StatusBoard;
 use subscribers::Subscribers;
 use turns::ActiveTurn;
@@ -98,6 +103,8 @@ pub struct ThreadActor {
     subscribers: Subscribers,
     turn: Option<ActiveTurn>,
     requests: OpenRequests,
+    shells: UserShells,
+    elicitations: Elicitations,
     deferred: Deferred,
     edits: Edits,
     usage: Option<LastUsage>,
@@ -130,6 +137,8 @@ impl ThreadActor {
             subscribers,
             turn: None,
             requests: OpenRequests::default(),
+            shells: UserShells::default(),
+            elicitations: Elicitations::default(),
             deferred: Deferred::default(),
             edits: Edits::default(),
             usage: seed.usage,
@@ -177,6 +186,7 @@ impl ThreadActor {
             instruction_sources: Arc::clone(&self.instruction_sources),
             active_turn: self.turn.as_ref().map(|turn| turn.id.clone()),
             usage: self.usage.clone(),
+            goal: Arc::clone(&self.turn_services.goal),
             events: self.face.events().position(),
         }
     }
@@ -266,6 +276,16 @@ impl ThreadActor {
                     let _ = reply.send(Err(error));
                 }
             },
+            ThreadCommand::ShellCommand { command, go, reply } => {
+                let _ = reply.send(open.and_then(|()| self.accept_shell_command(command, go, ctx)));
+            }
+            ThreadCommand::OpenElicitation { client, reply } => {
+                let _ = reply.send(self.open_elicitation(client, ctx));
+            }
+            ThreadCommand::CloseElicitation { client, reply } => {
+                let _ = reply.send(self.close_elicitation(client));
+            }
+            ThreadCommand::PursueGoal => self.pursue_goal(ctx),
             ThreadCommand::EndProcesses(reply) => {
                 self.turn_services.commands.sessions.close();
                 let _ = reply.send(());
@@ -277,6 +297,7 @@ impl ThreadActor {
     fn effect(&mut self, effect: Effect, ctx: &mut actix::Context<Self>) {
         match effect {
             Effect::StartTurn { turn_id, params } => self.start_turn(turn_id, params, ctx),
+            Effect::Shell(command) => self.run_shell_command(command, ctx),
             Effect::Interrupt(turn) => self.interrupt(&turn, ctx),
             Effect::Release(client) => {
                 if let Some(client) = self.subscribers.release(client) {

@@ -15,13 +15,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::ThreadActor;
 use super::requests::Question;
-use crate::engine::host::{Audience, PendingInput, PendingInputs, TurnEnd, TurnEvent, TurnHost};
+use crate::engine::host::{Audience, Pending, PendingInput, PendingInputs, TurnEnd, TurnEvent, TurnHost};
 use crate::engine::settings::SettingsOverrides;
 use crate::engine::thread_ref::{LastUsage, ThreadError};
 use crate::engine::turn::edit::Injected;
-use crate::engine::turn::{Conversation, TurnJob};
+use crate::engine::turn::{Conversation, TurnJob, TurnOpening};
 use crate::methods::thread_load::conversation;
 use crate::methods::thread_setup::{normal, workspace_roots};
+use crate::model::InputItem;
 use crate::protocol::*;
 use crate::rpc::context::TurnGuard;
 
@@ -45,23 +46,49 @@ pub(super) struct ActiveTurn {
 }
 
 impl ActiveTurn {
-    pub(super) fn push(&self, input: PendingInput) {
+    /// Adds to what the turn takes in between two steps.
+    pub(super) fn push(&self, pending: Pending) {
         if let Ok(mut queue) = self.pending.lock() {
-            queue.push_back(input);
+            queue.push_back(pending);
         }
     }
 
-    fn leftover(&self) -> VecDeque<PendingInput> {
-        self.pending
-            .lock()
-            .map(|mut queue| std::mem::take(&mut *queue))
-            .unwrap_or_default()
+    /// What ends it, and what it takes in.
+    pub(super) fn line(&self) -> (CancellationToken, PendingInputs) {
+        (self.cancel.clone(), Arc::clone(&self.pending))
+    }
+
+    /// Takes what the user said and the turn did not take in.
+    fn unheard(&self) -> VecDeque<PendingInput> {
+        let Ok(mut queue) = self.pending.lock() else {
+            return VecDeque::new();
+        };
+        let mut inputs = VecDeque::new();
+        for pending in std::mem::take(&mut *queue) {
+            match pending {
+                Pending::Input(input) => inputs.push_back(input),
+                told @ Pending::Told(_) => queue.push_back(told),
+            }
+        }
+        inputs
+    }
+
+    /// Takes what else the turn did not take in.
+    fn untold(&self) -> Vec<InputItem> {
+        let Ok(mut queue) = self.pending.lock() else {
+            return Vec::new();
+        };
+        let told = |pending| match pending {
+            Pending::Told(item) => Some(item),
+            Pending::Input(_) => None,
+        };
+        std::mem::take(&mut *queue).into_iter().filter_map(told).collect()
     }
 
     /// Tells its task to end, and forgets what it was to take up next.
     pub(super) fn interrupt(&self) {
         self.cancel.cancel();
-        drop(self.leftover());
+        drop(self.unheard());
     }
 
     /// Waits for the end of an interrupted turn's task, and makes it end if it does not.
@@ -101,11 +128,11 @@ impl ThreadActor {
             return self.refuse_empty_input(&turn_id);
         }
         match &self.turn {
-            Some(turn) => turn.push(PendingInput {
+            Some(turn) => turn.push(Pending::Input(PendingInput {
                 input: params.input,
                 turn_id: Some(turn_id),
-            }),
-            None => self.begin_turn(turn_id, params, ctx),
+            })),
+            None => self.begin_turn(turn_id, params, TurnOpening::Said, ctx),
         }
     }
 
@@ -116,10 +143,10 @@ impl ThreadActor {
         }
         self.apply_overrides(params);
         if let Some(turn) = &self.turn {
-            turn.push(PendingInput {
+            turn.push(Pending::Input(PendingInput {
                 input: std::mem::take(&mut params.input),
                 turn_id: Some(Arc::clone(turn_id)),
-            });
+            }));
         }
         true
     }
@@ -157,15 +184,17 @@ impl ThreadActor {
         });
     }
 
+    /// Begins a turn.
     pub(super) fn begin_turn(
         &mut self,
         turn_id: Arc<str>,
         params: Box<TurnStartParams>,
+        opening: TurnOpening,
         ctx: &mut actix::Context<Self>,
     ) {
         // Whoever changes the conversation has it; the turn begins when it is back.
         if self.edits.has_conversation() {
-            return self.edits.park(turn_id, params);
+            return self.edits.park(turn_id, params, opening);
         }
         self.stop_idling(ctx);
         let now = SystemTime::now();
@@ -187,6 +216,7 @@ impl ThreadActor {
             settings,
             conversation: self.conversation.take().unwrap_or_default(),
             input: params.input,
+            opening,
             output_schema: params
                 .output_schema
                 .and_then(|schema| serde_json::value::to_raw_value(&schema).ok())
@@ -277,7 +307,7 @@ impl ThreadActor {
         if input.is_empty() {
             return Err(ThreadError::EmptyInput);
         }
-        turn.push(PendingInput { input, turn_id: None });
+        turn.push(Pending::Input(PendingInput { input, turn_id: None }));
         Ok(turn.id.clone())
     }
 
@@ -349,6 +379,7 @@ impl ThreadActor {
                     self.next_edit(ctx);
                 }
             }
+            TurnEvent::Told(item) => self.told(item, ctx),
             TurnEvent::Finished(TurnEnd { turn, conversation }) => self.finish_turn(turn, Some(conversation), ctx),
             TurnEvent::Broken { turn, reason } => self.end_broken_turn(&turn, reason, ctx),
         }
@@ -373,6 +404,9 @@ impl ThreadActor {
         let Some(turn) = self.turn.take_if(|turn| *turn.id == *end.id) else {
             return;
         };
+        if conversation.is_none() {
+            self.turn_services.goal.stall();
+        }
         self.conversation = conversation;
         if let Some(conversation) = &mut self.conversation {
             conversation.take_injected(&turn.injected);
@@ -397,15 +431,18 @@ impl ThreadActor {
             turn: end,
         });
         self.cancel_requests();
-        let leftover = turn.leftover();
+        let (leftover, untold) = (turn.unheard(), turn.untold());
         drop(turn);
         if self.closing() {
+            self.record_told(untold);
             return self.stop(ctx);
         }
         if !interrupted {
             self.go_on_with(leftover, ctx);
         }
+        untold.into_iter().for_each(|item| self.told(item, ctx));
         self.next_edit(ctx);
+        self.pursue_goal(ctx);
         self.start_idling(ctx);
     }
 
@@ -418,9 +455,9 @@ impl ThreadActor {
             thread_id: self.id_text(),
             ..TurnStartParams::default()
         };
-        self.begin_turn(turn_id, Box::new(params), ctx);
+        self.begin_turn(turn_id, Box::new(params), TurnOpening::Said, ctx);
         if let Some(turn) = &self.turn {
-            leftover.into_iter().for_each(|input| turn.push(input));
+            leftover.into_iter().for_each(|input| turn.push(Pending::Input(input)));
         }
     }
 }

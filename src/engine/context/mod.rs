@@ -5,6 +5,7 @@
 //! model something are Greenroom's own; the tags around them are the ones that clients and stored threads know.
 
 pub mod environment;
+pub mod goal;
 pub mod image;
 pub mod input;
 pub mod instructions;

@@ -4,6 +4,17 @@ use std::time::Duration;
 
 use crate::protocol::{AbsolutePathBuf, CommandAction, CommandExecutionSource, CommandExecutionStatus, ThreadItem};
 
+/// How a command ended.
+#[derive(Debug, Clone)]
+pub struct CommandEnd {
+    /// Its exit code.
+    pub code: i32,
+    /// What it printed.
+    pub output: String,
+    /// How long it ran.
+    pub took: Duration,
+}
+
 /// What stays the same about a command's item.
 #[derive(Debug, Clone)]
 pub struct CommandItem {
@@ -39,11 +50,26 @@ impl CommandItem {
 
     /// As shown when it has ended.
     pub fn ended(&self, process: u32, code: i32, output: String, took: Duration) -> ThreadItem {
+        let end = CommandEnd { code, output, took };
+        self.end(CommandExecutionSource::UnifiedExecStartup, Some(process), end)
+    }
+
+    /// As shown when the user runs it, or ran it.
+    pub fn of_user(&self, end: Option<CommandEnd>) -> ThreadItem {
+        let source = CommandExecutionSource::UserShell;
+        match end {
+            None => self.item(source, None, CommandExecutionStatus::InProgress),
+            Some(end) => self.end(source, None, end),
+        }
+    }
+
+    fn end(&self, source: CommandExecutionSource, process: Option<u32>, end: CommandEnd) -> ThreadItem {
+        let CommandEnd { code, output, took } = end;
         let status = match code {
             0 => CommandExecutionStatus::Completed,
             _ => CommandExecutionStatus::Failed,
         };
-        let mut item = self.item(CommandExecutionSource::UnifiedExecStartup, Some(process), status);
+        let mut item = self.item(source, process, status);
         if let ThreadItem::CommandExecution {
             aggregated_output,
             duration_ms,

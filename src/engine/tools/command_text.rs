@@ -14,11 +14,15 @@ const DEFAULT_MAX_TOKENS: usize = 10_000;
 
 /// The budget of an output: what the call asks for, but no more than the model's own limit.
 pub(super) fn budget(wanted: Option<usize>, limit: Truncation) -> Budget {
-    let limit = match limit {
+    Budget::Tokens(wanted.unwrap_or(DEFAULT_MAX_TOKENS).min(self::limit(limit).tokens()))
+}
+
+/// The model's own limit as a budget.
+pub(super) fn limit(limit: Truncation) -> Budget {
+    match limit {
         Truncation::Tokens(tokens) => Budget::Tokens(tokens),
         Truncation::Bytes(bytes) => Budget::Bytes(bytes),
-    };
-    Budget::Tokens(wanted.unwrap_or(DEFAULT_MAX_TOKENS).min(limit.tokens()))
+    }
 }
 
 /// The output of a call that reached a process.

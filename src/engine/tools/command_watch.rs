@@ -46,8 +46,8 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Watches to the end: publishes deltas, records the item, publishes it as completed.
-    pub(super) async fn run(mut self) {
-        let heard = self.stream().await;
+    pub(super) async fn run(self) {
+        let heard = stream(&self.turn, &self.item.id, &self.session, "", self.output).await;
         let code = self.session.ended().await;
         let took = self.started.elapsed();
         if !self.quick {
@@ -60,31 +60,41 @@ impl Watch {
         let item = self.item.ended(self.session.id(), code, output, took);
         items::record_and_publish_completed(&self.turn, item).await;
     }
+}
 
-    /// Publishes what is heard until the output ends; gives what to keep of it.
-    async fn stream(&mut self) -> HeadTail {
-        let mut heard = HeadTail::default();
-        let mut deltas = Deltas::new(&self.turn, &self.item.id);
-        let mut batch = Vec::new();
-        while let Some(bytes) = self.output.recv().await {
-            let mut reads = 1;
-            heard.push(&bytes);
-            batch.extend_from_slice(&bytes);
-            // What is there already goes out together, as far as it fits into one delta.
-            while batch.len() < MAX_PIECE
-                && let Ok(more) = self.output.try_recv()
-            {
-                reads += 1;
-                heard.push(&more);
-                batch.extend_from_slice(&more);
-            }
-            deltas.push(&batch).await;
-            batch.clear();
-            self.session.passed_on(reads);
-        }
-        deltas.finish().await;
-        heard
+/// Publishes what a command printed so far and what is heard of it until its output ends; gives what to keep of it.
+pub(super) async fn stream(
+    turn: &TurnScope,
+    item_id: &str,
+    session: &Session,
+    early: &str,
+    mut output: mpsc::Receiver<Bytes>,
+) -> HeadTail {
+    let mut heard = HeadTail::default();
+    let mut deltas = Deltas::new(turn, item_id);
+    let mut batch = Vec::new();
+    if !early.is_empty() {
+        heard.push(early.as_bytes());
+        deltas.push(early.as_bytes()).await;
     }
+    while let Some(bytes) = output.recv().await {
+        let mut reads = 1;
+        heard.push(&bytes);
+        batch.extend_from_slice(&bytes);
+        // What is there already goes out together, as far as it fits into one delta.
+        while batch.len() < MAX_PIECE
+            && let Ok(more) = output.try_recv()
+        {
+            reads += 1;
+            heard.push(&more);
+            batch.extend_from_slice(&more);
+        }
+        deltas.push(&batch).await;
+        batch.clear();
+        session.passed_on(reads);
+    }
+    deltas.finish().await;
+    heard
 }
 
 /// The deltas of one item.

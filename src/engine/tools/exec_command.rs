@@ -185,7 +185,8 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
 
     let wait = Duration::from_millis(arguments.yield_time_ms.clamp(*WAIT_MS.start(), *WAIT_MS.end()));
     let waiting = Instant::now();
-    let collected = session.collect(waiting + wait).await;
+    cx.turn.services.commands.pause.within(wait, session.ended()).await;
+    let collected = session.collect(Instant::now()).await;
     told.store(true, Ordering::Release);
     session.caught_up().await;
     if collected.exit_code.is_some() {

@@ -10,11 +10,13 @@ mod command_text;
 mod command_watch;
 pub mod dynamic;
 pub mod exec_command;
+pub mod goal;
 pub mod request_user_input;
 mod set;
 #[cfg(test)]
 pub(crate) mod trial;
 pub mod update_plan;
+pub mod user_shell;
 pub mod view_image;
 pub mod web_search;
 pub mod write_stdin;
@@ -110,6 +112,8 @@ pub struct ToolOffer {
     pub web_search_content_types: &'static [&'static str],
     /// Whether the hosted web search may reach the live web; `None` when there is no search.
     pub web_search_live: Option<bool>,
+    /// Whether the thread may have a goal.
+    pub goals: bool,
     /// Whether a login shell may be asked for.
     pub allow_login_shell: bool,
     /// Whether there is an environment to run commands and read files in.

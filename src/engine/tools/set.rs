@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::engine::tools::dynamic::{self, DynamicTool};
+use crate::engine::tools::goal::GoalTool;
 use crate::engine::tools::{
     Tool, ToolOffer, apply_patch, exec_command, request_user_input, update_plan, view_image, web_search, write_stdin,
 };
@@ -73,6 +74,9 @@ fn built_in() -> Vec<Arc<dyn Tool>> {
         Arc::new(exec_command::ExecCommand),
         Arc::new(write_stdin::WriteStdin),
         Arc::new(update_plan::UpdatePlan),
+        Arc::new(GoalTool::Get),
+        Arc::new(GoalTool::Create),
+        Arc::new(GoalTool::Update),
         Arc::new(request_user_input::RequestUserInput),
         Arc::new(apply_patch::ApplyPatch),
         Arc::new(view_image::ViewImage),

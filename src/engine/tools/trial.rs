@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{ConfigLoader, ThreadOverrides};
 use crate::engine::context::ProjectDocs;
+use crate::engine::goal::GoalKeeper;
 use crate::engine::host::{RawAnswer, TurnEvent, TurnHost};
 use crate::engine::scope::{ThreadServices, TurnScope};
 use crate::engine::settings::TurnSettings;
@@ -59,12 +60,14 @@ impl Trial {
         let meta = SessionMeta::new(id, cwd.clone(), "test".into(), "mute".into());
         let new = NewThread { meta, ephemeral: false };
         let config = ConfigLoader::new(home.path().into(), cwd.clone(), &[]);
+        let recorder = store.create(new).unwrap();
         let services = ThreadServices {
+            goal: Arc::new(GoalKeeper::new(recorder.clone(), false, None)),
             config: Arc::new(config.resolve(&ThreadOverrides::default()).unwrap()),
             provider: Arc::new(Mute(RetryPolicy::new(None, None, None))),
             identity: Arc::new(RequestIdentity::default()),
             instructions: json_text(""),
-            recorder: store.create(new).unwrap(),
+            recorder,
             tools: ToolSet::new(&[]),
             shell: "bash".into(),
             project_docs: ProjectDocs::default(),

@@ -68,16 +68,19 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
     let session = u32::try_from(arguments.session_id).ok().and_then(|id| sessions.get(id));
     let session = session.ok_or_else(|| failed(format!("Unknown process id {}", arguments.session_id)))?;
 
-    let wait = wait_ms(&arguments, services.config.background_terminal_max_timeout_ms);
+    let wait = Duration::from_millis(wait_ms(&arguments, services.config.background_terminal_max_timeout_ms));
     let started = Instant::now();
-    let deadline = started + Duration::from_millis(wait);
+    let pause = &services.commands.pause;
     if !arguments.chars.is_empty() {
         // A program that does not read must not hold the call past its deadline: what fits has been typed by then.
-        if let Ok(Err(error)) = tokio::time::timeout_at(deadline, session.write(&arguments.chars)).await {
+        let typed = pause.within(wait, session.write(&arguments.chars)).await;
+        if let Some(Err(error)) = typed {
             return Err(failed(error.to_string()));
         }
     }
-    let collected = session.collect(deadline).await;
+    let left = wait.saturating_sub(started.elapsed());
+    pause.within(left, session.ended()).await;
+    let collected = session.collect(Instant::now()).await;
     session.caught_up().await;
     if collected.exit_code.is_some() {
         sessions.forget(session.id());

@@ -12,6 +12,7 @@ impl Task {
     /// Writes the turn's last lines. An end that cannot be written is reported all the same.
     pub(super) async fn finish(mut self, outcome: Result<(), Failure>) -> TurnEnd {
         self.take_injected();
+        self.close_goal(&outcome).await;
         let completed_at = Utc::now().timestamp();
         let duration_ms = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
         let turn_id = self.host().turn_id.to_string();

@@ -7,10 +7,12 @@
 mod calls;
 pub mod edit;
 mod ending;
+mod goal;
 mod image;
 mod message;
 mod opening;
 mod request;
+mod shell;
 mod step;
 mod task;
 mod usage;
@@ -25,6 +27,7 @@ use crate::engine::history::History;
 use crate::engine::host::{TurnEvent, TurnHost};
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::{TurnContext, TurnSettings};
+use crate::model::InputItem;
 use crate::protocol::{RateLimitSnapshot, ThreadTokenUsage, UserInput, WarningNotification};
 
 pub use request::model_info;
@@ -45,6 +48,18 @@ pub struct Conversation {
     pub fallback_warned: bool,
 }
 
+/// What a turn begins with.
+#[derive(Debug, Clone, Default)]
+pub enum TurnOpening {
+    /// What the user said: the job's input.
+    #[default]
+    Said,
+    /// A command of the user.
+    Shell(String),
+    /// The thread's goal, put to the model as this message.
+    Goal(InputItem),
+}
+
 /// Everything a turn needs.
 pub struct TurnJob {
     /// The line to the thread.
@@ -57,6 +72,8 @@ pub struct TurnJob {
     pub conversation: Conversation,
     /// What the user said.
     pub input: Vec<UserInput>,
+    /// What it begins with.
+    pub opening: TurnOpening,
     /// The JSON Schema that this turn's answers must follow.
     pub output_schema: Option<Arc<RawValue>>,
     /// `responsesapiClientMetadata` of the request.
@@ -79,7 +96,7 @@ impl Conversation {
 impl TurnJob {
     /// The warning that clients get before the first turn of a model that nothing is known about. Given once.
     pub fn opening_warning(&mut self) -> Option<WarningNotification> {
-        if self.conversation.fallback_warned {
+        if self.conversation.fallback_warned || matches!(self.opening, TurnOpening::Shell(_)) {
             return None;
         }
         let model = model_info(&self.settings, &self.services.config);
@@ -102,8 +119,13 @@ pub async fn run_turn(mut job: TurnJob) {
         host.publish(&warning).await;
     }
     let input = std::mem::take(&mut job.input);
+    let opening = std::mem::take(&mut job.opening);
     let mut task = task::Task::new(job);
-    let outcome = task.run(&input).await;
+    let outcome = match opening {
+        TurnOpening::Said => task.run(&input, None).await,
+        TurnOpening::Goal(message) => task.run(&input, Some(message)).await,
+        TurnOpening::Shell(script) => task.run_shell(&script).await,
+    };
     let end = task.finish(outcome).await;
     host.send(TurnEvent::Finished(end)).await;
 }

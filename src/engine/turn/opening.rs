@@ -18,10 +18,16 @@ use crate::store::{EventMsg, ItemIdOf, RolloutItem, StoreError, TaskStarted, Tur
 
 impl Task {
     /// Records the context and the input, and publishes the input.
-    pub(super) async fn open(&mut self, input: &[UserInput]) -> Result<(), Failure> {
+    pub(super) async fn open(&mut self, input: &[UserInput], goal: Option<InputItem>) -> Result<(), Failure> {
         if self.host().cancel.is_cancelled() {
             return Err(Failure::Interrupted);
         }
+        self.begin();
+        self.say_first(input, goal).await
+    }
+
+    /// Adds the line of the turn's start to the next append.
+    pub(super) fn begin(&mut self) {
         self.event(EventMsg::TaskStarted(TaskStarted {
             turn_id: Some(self.host().turn_id.to_string()),
             started_at: Some(unix_seconds(self.started_at)),
@@ -34,7 +40,15 @@ impl Task {
                 .to_owned(),
             ),
         }));
-        let context = self.tell_situation();
+    }
+
+    /// Records what the model has to know and the first input, and publishes both.
+    pub(super) async fn say_first(&mut self, input: &[UserInput], goal: Option<InputItem>) -> Result<(), Failure> {
+        let mut context = self.tell_situation();
+        if let Some(goal) = goal {
+            self.remember(Arc::clone(&goal));
+            context.push(goal);
+        }
         self.say(context, input).await.map_err(Failure::from)
     }
 

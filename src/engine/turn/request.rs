@@ -83,6 +83,7 @@ impl StepTemplate {
 fn offer(scope: &TurnScope) -> ToolOffer {
     let config = &scope.services.config;
     ToolOffer {
+        goals: scope.services.goal.is_enabled(),
         apply_patch: scope.model.apply_patch,
         image_detail: scope.model.image_detail,
         web_search_content_types: scope.model.web_search_content,

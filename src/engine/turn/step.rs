@@ -89,6 +89,7 @@ impl Task {
         self.note_usage();
         if called {
             self.flush().await?;
+            self.account_goal().await?;
         }
         self.publish_usage().await;
         let end = end?;

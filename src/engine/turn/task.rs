@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::value::RawValue;
 use tokio::sync::RwLock;
 
-use crate::engine::host::TurnHost;
+use crate::engine::host::{Pending, TurnHost};
 use crate::engine::scope::TurnScope;
 use crate::engine::turn::request::{StepTemplate, model_info};
 use crate::engine::turn::step::StepError;
@@ -55,6 +55,10 @@ pub(super) struct Task {
     pub(super) started: Instant,
     pub(super) first_token: Option<Duration>,
     pub(super) last_message: Option<String>,
+    /// Nobody asked for it: the thread's goal did.
+    pub(super) by_itself: bool,
+    /// A tool was called.
+    pub(super) acted: bool,
     lines: Vec<RolloutItem>,
 }
 
@@ -73,6 +77,8 @@ impl Task {
             started: Instant::now(),
             first_token: None,
             last_message: None,
+            by_itself: false,
+            acted: false,
             lines: Vec::new(),
         }
     }
@@ -83,18 +89,42 @@ impl Task {
     }
 
     /// Runs the loop to its end. An auto-compaction belongs before the first step and between two steps.
-    pub(super) async fn run(&mut self, input: &[UserInput]) -> Result<(), Failure> {
-        self.open(input).await?;
+    pub(super) async fn run(&mut self, input: &[UserInput], goal: Option<InputItem>) -> Result<(), Failure> {
+        self.by_itself = goal.is_some();
+        self.open(input, goal).await?;
+        self.steps().await
+    }
+
+    /// Steps until there is nothing left to do.
+    pub(super) async fn steps(&mut self) -> Result<(), Failure> {
+        self.scope.services.goal.turn_began();
         loop {
             let goes_on = self.step().await?;
-            let pending = self.host().take_pending_input();
-            if pending.is_empty() && !goes_on {
+            if !self.take_in().await? && !goes_on {
                 return Ok(());
             }
-            for pending in pending {
-                self.user_message(&pending.input).await?;
+        }
+    }
+
+    /// Takes in what came while the turn ran. Returns whether there was anything.
+    async fn take_in(&mut self) -> Result<bool, Failure> {
+        let pending = self.host().take_pending_input();
+        let any = !pending.is_empty();
+        for pending in pending {
+            match pending {
+                Pending::Input(said) => self.user_message(&said.input).await?,
+                Pending::Told(item) => self.tell(item).await?,
             }
         }
+        Ok(any)
+    }
+
+    /// Records an item of the conversation that stands for something that happened.
+    pub(super) async fn tell(&mut self, item: InputItem) -> Result<(), StoreError> {
+        self.remember(Arc::clone(&item));
+        self.flush().await?;
+        self.publish_raw(&item).await;
+        Ok(())
     }
 
     /// One step, repeated while the provider's faults allow it. Returns whether another step must follow.

@@ -19,6 +19,7 @@ impl Task {
     /// Counts an answer.
     pub(super) fn count(&mut self, usage: TokenUsage) {
         let last = TokenUsageBreakdown::from(usage);
+        self.spend(&last);
         let window = self.scope.model.effective_context_window();
         let known = self.conversation.usage.get_or_insert_with(|| ThreadTokenUsage {
             last: TokenUsageBreakdown::default(),

@@ -236,6 +236,8 @@ pub enum GreenroomLine {
     },
     /// What a turn failed with; stands before the turn's last line.
     TurnError { turn_id: String, error: TurnError },
+    /// The thread has no goal any more.
+    GoalCleared,
 }
 
 /// The event line an item id belongs to.

@@ -257,6 +257,7 @@ impl TurnBuilder {
                 turn.error = Some(error.clone());
                 turn.dirty = true;
             }
+            GreenroomLine::GoalCleared => {}
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{ConfigLoader, ThreadOverrides};
-use crate::engine::host::{PendingInput, PendingInputs, RawAnswer, TurnEnd, TurnEvent, TurnHost};
+use crate::engine::host::{Pending, PendingInput, PendingInputs, RawAnswer, TurnEnd, TurnEvent, TurnHost};
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::TurnSettings;
 use crate::engine::tools::{Tool, ToolSet};
@@ -147,6 +147,7 @@ impl Bench {
             retry: RetryPolicy::new(Some(0), Some(setup.retries), None),
         });
         let services = Arc::new(ThreadServices {
+            goal: Arc::new(crate::engine::goal::GoalKeeper::new(recorder.clone(), false, None)),
             config,
             provider: Arc::clone(&script) as Arc<dyn ModelProvider>,
             identity: Arc::new(RequestIdentity::default()),
@@ -217,6 +218,7 @@ impl Bench {
             events,
         );
         let job = TurnJob {
+            opening: Default::default(),
             host,
             services: Arc::clone(&self.services),
             settings: Arc::clone(&self.settings),
@@ -267,10 +269,10 @@ impl Bench {
 
     /// Adds input to the running turn.
     pub(super) fn steer(&self, text: &str) {
-        self.pending.lock().unwrap().push_back(PendingInput {
+        self.pending.lock().unwrap().push_back(Pending::Input(PendingInput {
             input: input(text),
             turn_id: None,
-        });
+        }));
     }
 
     /// Waits until a line that begins so was heard.

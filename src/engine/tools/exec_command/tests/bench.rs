@@ -93,6 +93,7 @@ impl Bench {
         let meta = SessionMeta::new(ThreadId::generate(), cwd.clone(), "test".to_owned(), "none".to_owned());
         let recorder = store.create(NewThread { meta, ephemeral: false }).unwrap();
         let services = Arc::new(ThreadServices {
+            goal: Arc::new(crate::engine::goal::GoalKeeper::new(recorder.clone(), false, None)),
             config,
             provider: Arc::new(NoModel(RetryPolicy::new(Some(0), Some(0), None))),
             identity: Arc::new(RequestIdentity::default()),
