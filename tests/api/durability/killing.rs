@@ -265,7 +265,8 @@ async fn killing_the_server_at_any_moment_keeps_what_every_method_answered() {
         .and_then(|seed| seed.parse().ok());
     let seed = named.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
     let mut moments = Moments(seed);
-    let mut server = TestServer::start(Transport::Ws).await;
+    let goals = ["-c", "features.goals=true"];
+    let mut server = TestServer::with(Transport::Ws, "", &goals).await;
     let client = server.client().await;
     let mut workers = Vec::new();
     for operation in OPERATIONS {
