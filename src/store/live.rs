@@ -4,6 +4,7 @@
 //! the turn, whether or not the index has caught up. A thread counts as *ahead* of the index from a change until the
 //! index has confirmed it; only such threads are laid over a page read from the index.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
@@ -189,6 +190,13 @@ impl LiveThread {
         self.state().lost = true;
     }
 
+    /// The index knows nothing of the thread any more: all of it counts as a change.
+    pub(crate) fn forgotten(&self) {
+        let mut state = self.state();
+        state.lost = true;
+        state.version += 1;
+    }
+
     /// The index has this change.
     pub(crate) fn indexed(&self, version: u64) {
         let mut state = self.state();
@@ -252,6 +260,13 @@ impl LiveThreads {
     /// Every thread the index may not know in its present form.
     pub fn ahead(&self) -> Vec<StoredThread> {
         self.threads.iter().filter_map(|entry| entry.value().ahead()).collect()
+    }
+
+    /// A database was opened that has these threads: it is to be told all others.
+    pub(crate) fn known_are(&self, known: &HashSet<ThreadId>) {
+        for entry in self.threads.iter().filter(|entry| !known.contains(entry.key())) {
+            entry.value().forgotten();
+        }
     }
 
     /// The same as handles.

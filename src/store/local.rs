@@ -72,8 +72,16 @@ impl LocalThreadStore {
     /// The index can be written: brings it up to the files, then reads from it.
     pub async fn index_opened(&self) -> Result<(), StoreError> {
         self.core.index.switch(true);
-        self.core.index.mark_all(&self.core.live);
         let reader = Arc::new(IndexReader::new(self.home()));
+        let rows = Arc::clone(&reader);
+        let known = self
+            .with(move |_| rows.files().map_err(|error| StoreError::Internal(error.to_string())))
+            .await?;
+        // Live threads tell of themselves, so one that was begun anew has to hear of those that do not change, too.
+        self.core
+            .live
+            .known_are(&known.into_iter().map(|file| file.id).collect());
+        self.core.index.mark_all(&self.core.live);
         self.core.backfill(reader).await
     }
 
