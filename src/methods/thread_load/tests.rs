@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::config::ConfigLoader;
+use crate::engine::goal::GoalKeeper;
 use crate::methods::thread_setup::{Wishes, resolve};
 use crate::store::{Durability, LocalThreadStore, ThreadStore};
 
@@ -27,7 +28,8 @@ pub(crate) fn seed(home: &Path) -> ThreadSeed {
         conversation: Some(Conversation::default()),
         usage: None,
     };
+    let goal = GoalKeeper::new(loading.recorder.clone(), false, None);
     loading
-        .seed(&models, RequestIdentity::default(), CommandState::default())
+        .seed(&models, RequestIdentity::default(), CommandState::default(), goal)
         .unwrap()
 }

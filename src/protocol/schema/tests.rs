@@ -249,7 +249,7 @@ fn the_table_holds_every_public_method() {
 fn files_are_written_and_experimental_ones_only_on_request() {
     let out = tempfile::tempdir().unwrap();
     let gated = [("thread/start", "dynamicTools")];
-    let asked = [("item/commandExecution/requestApproval", "availableDecisions")];
+    let asked = [("item/commandExecution/requestApproval", "additionalPermissions")];
     let options = |experimental| SchemaOptions {
         experimental,
         gated_fields: &gated,
@@ -260,13 +260,13 @@ fn files_are_written_and_experimental_ones_only_on_request() {
         let text = std::fs::read_to_string(out.path().join("CommandExecutionRequestApprovalParams.json")).unwrap();
         serde_json::from_str::<Value>(&text).unwrap()["properties"].clone()
     };
-    assert!(approval().get("availableDecisions").is_none() && approval().get("command").is_some());
+    assert!(approval().get("additionalPermissions").is_none() && approval().get("command").is_some());
     let start = std::fs::read_to_string(out.path().join("v2/ThreadStartParams.json")).unwrap();
     let start: Value = serde_json::from_str(&start).unwrap();
     assert!(start["properties"].get("dynamicTools").is_none() && start["properties"].get("model").is_some());
     assert!(!out.path().join("v2/ThreadTurnsListParams.json").exists());
     write_json(out.path(), &options(true)).unwrap();
-    assert!(approval().get("availableDecisions").is_some());
+    assert!(approval().get("additionalPermissions").is_some());
     assert!(out.path().join("v2/ThreadTurnsListParams.json").exists());
     let types = tempfile::tempdir().unwrap();
     assert!(write_typescript(types.path(), &SchemaOptions::default()).unwrap() > 200);

@@ -14,10 +14,7 @@ use crate::protocol::RequestId;
 mod tests;
 
 /// `(method, wire name)` of every gated field in the parameters of server requests.
-pub const FIELDS: &[(&str, &str)] = &[
-    ("item/commandExecution/requestApproval", "additionalPermissions"),
-    ("item/commandExecution/requestApproval", "availableDecisions"),
-];
+pub const FIELDS: &[(&str, &str)] = &[("item/commandExecution/requestApproval", "additionalPermissions")];
 
 /// An encoded server request, in the form for every kind of client.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,10 +10,9 @@ fn forms(method: &str, params: Value) -> [Value; 2] {
 #[test]
 fn gated_fields_are_only_for_those_who_asked() {
     let method = "item/commandExecution/requestApproval";
-    let kept = json!({"itemId": "i", "command": "ls"});
+    let kept = json!({"itemId": "i", "command": "ls", "availableDecisions": ["accept"]});
     let mut params = kept.clone();
     params["additionalPermissions"] = json!({"network": {"enabled": true}});
-    params["availableDecisions"] = json!(["accept"]);
     let [full, stable] = forms(method, params.clone());
     assert_eq!(full, json!({"id": 4, "method": method, "params": params}));
     assert_eq!(stable, json!({"id": 4, "method": method, "params": kept}));
@@ -23,7 +22,7 @@ fn gated_fields_are_only_for_those_who_asked() {
 fn everyone_shares_a_message_without_gated_fields() {
     for (method, params) in [
         ("item/commandExecution/requestApproval", json!({"itemId": "i"})),
-        ("item/tool/call", json!({"availableDecisions": [], "tool": "t"})),
+        ("item/tool/call", json!({"additionalPermissions": [], "tool": "t"})),
     ] {
         let message = ServerRequestMessage::new(&RequestId::Integer(0), method, &params);
         assert_eq!(message.form(true).as_ptr(), message.form(false).as_ptr(), "{method}");
