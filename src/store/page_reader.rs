@@ -216,7 +216,8 @@ fn wanted(items: &[OutlineItem], view: TurnItemsView) -> impl Iterator<Item = &O
             let kinds: Vec<_> = items.iter().map(|item| item.kind).collect();
             Some(summary(&kinds))
         }
-        TurnItemsView::Full | TurnItemsView::NotLoaded => None,
+        TurnItemsView::NotLoaded => Some([None; 2]),
+        TurnItemsView::Full => None,
     };
     items
         .iter()
