@@ -61,8 +61,13 @@ mod tests {
         let address = listener.local_addr().expect("an address");
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().expect("a client");
-            let mut request = [0; 256];
-            let _ = stream.read(&mut request);
+            // All of the request: what is left unread when the connection closes takes the answer with it.
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).expect("a request");
+                request.extend(byte);
+            }
             let _ = stream.write_all(text.as_bytes());
         });
         format!("http://{address}/healthz")
