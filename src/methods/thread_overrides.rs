@@ -9,9 +9,9 @@ use crate::engine::settings::TurnSettings;
 use crate::methods::thread_setup::{Wishes, shown_reviewer, shown_tier};
 use crate::protocol::*;
 
-/// Takes the overrides out of a request.
+/// Takes the overrides out of a request. A fork has no wish for a voice.
 macro_rules! take_wishes {
-    ($params:ty, $($personality:ident)?) => {
+    ($params:ty, $personality:expr) => {
         impl From<&mut $params> for Wishes {
             fn from(params: &mut $params) -> Self {
                 Wishes {
@@ -27,8 +27,7 @@ macro_rules! take_wishes {
                         base_instructions: params.base_instructions.take(),
                         developer_instructions: params.developer_instructions.take(),
                         config: params.config.take().unwrap_or_default(),
-                        $($personality: params.$personality.take(),)?
-                        ..ThreadOverrides::default()
+                        personality: $personality(&mut *params),
                     },
                     profile: params.permissions.take(),
                     roots: params.runtime_workspace_roots.take(),
@@ -38,9 +37,13 @@ macro_rules! take_wishes {
     };
 }
 
-take_wishes!(ThreadStartParams, personality);
-take_wishes!(ThreadResumeParams, personality);
-take_wishes!(ThreadForkParams,);
+take_wishes!(ThreadStartParams, |params: &mut ThreadStartParams| params
+    .personality
+    .take());
+take_wishes!(ThreadResumeParams, |params: &mut ThreadResumeParams| params
+    .personality
+    .take());
+take_wishes!(ThreadForkParams, |_: &mut ThreadForkParams| None);
 
 /// A thread that was started, resumed or forked, as the response shows it.
 #[derive(Debug)]
