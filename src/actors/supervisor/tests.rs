@@ -145,7 +145,7 @@ impl Handler<Fault> for Supervisor {
 /// Resolves when a fallen supervisor has been followed by another.
 async fn followed(supervisor: &SupervisorHandle) {
     supervisor.try_send(Fault).expect("one that sits");
-    while !supervisor.present().is_some_and(|present| !present.is_alive()) {
+    while supervisor.present().is_none_or(|present| present.is_alive()) {
         tokio::task::yield_now().await;
     }
     while !supervisor.present().is_some_and(|present| present.is_alive()) {

@@ -293,7 +293,7 @@ fn a_conversation_that_no_provider_would_take_loses_its_oldest_exchanges() {
         items[0].get().contains("\"role\":\"user\""),
         "begins with a message of the user"
     );
-    assert!(items.len() >= 6 && items.len() % 2 == 0, "{}", items.len());
+    assert!(items.len() >= 6 && items.len().is_multiple_of(2), "{}", items.len());
     assert!(items.iter().map(|item| item.get().len()).sum::<usize>() <= LIMIT);
     assert!(items[items.len() - 2].get().contains("11 x"), "the last exchange stays");
 }

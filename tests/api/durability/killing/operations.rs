@@ -102,10 +102,8 @@ pub const OPERATIONS: &[Operation] = &[
                 .rollout
                 .lines()
                 .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            let metas = metas.filter(|line| line["type"] == "session_meta");
-            let last = metas
-                .filter_map(|line| line["payload"].get("memory_mode").cloned())
-                .last();
+            let mut metas = metas.filter(|line| line["type"] == "session_meta").rev();
+            let last = metas.find_map(|line| line["payload"].get("memory_mode").cloned());
             last.unwrap_or_else(|| json!("enabled")) == *mode
         },
         overwrites: true,
