@@ -50,7 +50,11 @@ pub async fn list(cx: RequestContext, params: ThreadListParams) -> Result<Thread
         data: page
             .threads
             .iter()
-            .map(|one| shown(&cx, one, status(&one.id), Vec::new()))
+            .map(|one| Thread {
+                // Lists do not say where a fork comes from; whoever wants to know reads the thread.
+                forked_from_id: None,
+                ..shown(&cx, one, status(&one.id), Vec::new())
+            })
             .collect(),
         next_cursor: page.next_cursor,
     })
