@@ -59,14 +59,19 @@ impl Says {
 
 const STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
 
-/// The failure of a turn on a new thread with this provider.
-async fn failure(server: &TestServer, client: &Client, says: Says, more: &str) -> String {
+/// Threads that start from now on have this provider.
+async fn provide(server: &TestServer, says: Says, more: &str) {
     let config = format!(
         "model = \"gpt-5.4\"\nmodel_provider = \"bad\"\napproval_policy = \"never\"\n[model_providers.bad]\nname = \"Bad\"\n\
          base_url = \"http://127.0.0.1:{}/v1\"\nrequest_max_retries = 0\nstream_max_retries = 0\n{more}\n",
         says.listen().await
     );
     std::fs::write(server.home().join("config.toml"), config).unwrap();
+}
+
+/// The failure of a turn on a new thread with this provider.
+async fn failure(server: &TestServer, client: &Client, says: Says, more: &str) -> String {
+    provide(server, says, more).await;
     let thread = client.thread().await;
     let turn = client.turn(&thread, "hello").await;
     assert_eq!(turn.status, TurnStatus::Failed, "{turn:?}");
@@ -146,4 +151,21 @@ async fn comments_do_not_keep_a_silent_provider_alive() {
     assert!(message.contains("idle timeout waiting for SSE"), "{message}");
     let client = server.client().await;
     client.call_raw("thread/list", json!({})).await.unwrap();
+}
+
+#[tokio::test]
+async fn token_counts_beyond_reason_are_no_fault() {
+    let mut server = TestServer::start(Transport::Ws).await;
+    let client = server.client().await;
+    for count in [i64::MAX, i64::MIN] {
+        let usage = json!({"input_tokens": count, "input_tokens_details": {"cached_tokens": count}, "output_tokens": count,
+            "output_tokens_details": {"reasoning_tokens": count}, "total_tokens": count});
+        let completed = json!({"type": "response.completed", "response": {"id": "r", "usage": usage}});
+        provide(&server, Says::once(&format!("{STREAM}data: {completed}\n\n")), "").await;
+        let thread = client.thread().await;
+        for _ in 0..3 {
+            let turn = client.turn(&thread, "hello").await;
+            assert_eq!(turn.status, TurnStatus::Completed, "{count}: {:?}", turn.error);
+        }
+    }
 }

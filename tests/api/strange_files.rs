@@ -151,3 +151,81 @@ async fn names_that_cannot_be_kept_are_refused() {
     assert!(error.message.contains("not an ordinary file"), "{}", error.message);
     assert_eq!(listed(&client, json!({})).await, ["real"]);
 }
+
+#[tokio::test]
+async fn numbers_and_times_at_their_limits_are_only_numbers() {
+    let mut server = TestServer::start(Transport::Ws).await;
+    server.kill().await;
+    let event =
+        |payload: Value| json!({"timestamp": "2026-07-01T10:00:00.000Z", "type": "event_msg", "payload": payload});
+    let (max, min) = (i64::MAX, i64::MIN);
+    let tokens = json!({"input_tokens": max, "cached_input_tokens": max, "output_tokens": max,
+        "reasoning_output_tokens": max, "total_tokens": max});
+    let info = json!({"total_token_usage": tokens, "last_token_usage": tokens, "model_context_window": max});
+    let count = event(json!({"type": "token_count", "info": info}));
+    let times = |from: i64, to: i64| {
+        vec![
+            event(json!({"type": "task_started", "turn_id": "t", "started_at": from})),
+            event(json!({"type": "task_complete", "turn_id": "t", "completed_at": to, "duration_ms": to})),
+        ]
+    };
+    let back = |turns: Value| event(json!({"type": "thread_rolled_back", "num_turns": turns}));
+    let rows = [
+        (None, vec![count.clone(), count]),
+        (None, times(max, min)),
+        (None, times(min, max)),
+        (None, vec![back(json!(u64::MAX)), back(json!(-1)), back(json!(1.5))]),
+        (Some("+262142-12-31T23:59:59Z"), Vec::new()),
+        (Some("-262143-01-01T00:00:00Z"), Vec::new()),
+        (Some("9999-12-31T23:59:59.999999999Z"), Vec::new()),
+        (Some("0000-00-00"), Vec::new()),
+    ];
+    let mut threads = Vec::new();
+    for (time, more) in rows {
+        let rollout = Rollout::new("hello").on_day(1);
+        let mut lines = rollout.lines();
+        if let Some(time) = time {
+            lines = lines.replace("2026-07-01T10:00:00.000Z", time);
+        }
+        more.iter().for_each(|line| lines.push_str(&format!("{line}\n")));
+        let path = rollout.write(&server.home());
+        std::fs::write(path, lines).unwrap();
+        threads.push(rollout.id);
+    }
+    server.launch().await;
+    let client = server.client().await;
+    server.indexed().await;
+    for key in ["created_at", "updated_at"] {
+        let (mut seen, mut cursor) = (std::collections::BTreeSet::new(), Value::Null);
+        loop {
+            let params = json!({"modelProviders": [], "limit": 3, "sortKey": key, "cursor": cursor});
+            let page = client.call_raw("thread/list", params).await.unwrap();
+            seen.extend(
+                page["data"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|thread| thread["id"].to_string()),
+            );
+            cursor = page["nextCursor"].clone();
+            if cursor.is_null() {
+                break;
+            }
+        }
+        // The row that takes its only turn back is still listed: its first message is what it began with.
+        assert_eq!(seen.len(), threads.len(), "{key}: {seen:?}");
+    }
+    for thread in &threads {
+        for method in ["thread/read", "thread/resume", "thread/fork", "thread/turns/list"] {
+            let params = json!({"threadId": thread, "includeTurns": true});
+            client
+                .call_raw(method, params)
+                .await
+                .unwrap_or_else(|error| panic!("{method}: {error:?}"));
+        }
+        for _ in 0..2 {
+            let turn = client.turn(thread, "go on").await;
+            assert_eq!(turn.status, TurnStatus::Completed, "{:?}", turn.error);
+        }
+    }
+}
