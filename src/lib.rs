@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod exec;
+pub mod files;
 pub mod http;
 pub mod methods;
 pub mod model;

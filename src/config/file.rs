@@ -95,7 +95,7 @@ impl FileCache {
 }
 
 fn read_table(path: &Path) -> Parsed {
-    let text = match std::fs::read_to_string(path) {
+    let text = match crate::files::read_text(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Arc::default()),
         Err(error) => return Err(ConfigProblem::reading(path, &error)),

@@ -34,7 +34,7 @@ pub(super) fn write_trusted(file: &Path, project: &Path) -> Result<(), ConfigErr
         path: file.display().to_string(),
         source,
     };
-    let text = match std::fs::read_to_string(file) {
+    let text = match crate::files::read_text(file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(failed(error)),

@@ -159,7 +159,7 @@ impl State {
             return None;
         }
         let mut goal = goal.clone();
-        goal.tokens_used += tokens;
+        goal.tokens_used = goal.tokens_used.saturating_add(tokens);
         goal.time_used_seconds = goal.time_used_seconds.saturating_add_unsigned(seconds);
         goal.updated_at = Utc::now().timestamp();
         limit(&mut goal);

@@ -30,7 +30,7 @@ pub async fn read(cx: RequestContext, _params: GetAccountParams) -> Result<GetAc
 
 /// Whether `auth.json` in the home holds an API key. Blocking.
 fn stored_key(home: &std::path::Path) -> bool {
-    let Ok(text) = std::fs::read_to_string(home.join("auth.json")) else {
+    let Ok(text) = crate::files::read_text(&home.join("auth.json")) else {
         return false;
     };
     let stored: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();

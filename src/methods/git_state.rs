@@ -5,13 +5,14 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::files;
 use crate::store::GitMeta;
 
 /// The state of the repository that `cwd` lies in; `None` outside of one.
 pub(crate) fn read(cwd: &Path) -> Option<GitMeta> {
     let dir = cwd.ancestors().find_map(git_dir)?;
     let common = common_dir(&dir);
-    let head = std::fs::read_to_string(dir.join("HEAD")).ok()?;
+    let head = files::read_text(&dir.join("HEAD")).ok()?;
     let head = head.trim();
     let (branch, commit_hash) = match head.strip_prefix("ref:").map(str::trim) {
         Some(name) => (
@@ -35,14 +36,14 @@ fn git_dir(folder: &Path) -> Option<PathBuf> {
     if kind.is_dir() {
         return Some(dot);
     }
-    let text = std::fs::read_to_string(&dot).ok()?;
+    let text = files::read_text(&dot).ok()?;
     let target = text.trim().strip_prefix("gitdir:")?.trim();
     Some(folder.join(target))
 }
 
 /// Linked working trees keep refs and configuration in the main one.
 fn common_dir(dir: &Path) -> PathBuf {
-    match std::fs::read_to_string(dir.join("commondir")) {
+    match files::read_text(&dir.join("commondir")) {
         Ok(path) => dir.join(path.trim()),
         Err(_) => dir.to_path_buf(),
     }
@@ -51,13 +52,13 @@ fn common_dir(dir: &Path) -> PathBuf {
 fn commit_of(dir: &Path, common: &Path, name: &str) -> Option<String> {
     let loose = [dir, common]
         .iter()
-        .find_map(|folder| std::fs::read_to_string(folder.join(name)).ok())
+        .find_map(|folder| files::read_text(&folder.join(name)).ok())
         .map(|hash| hash.trim().to_owned());
     loose.or_else(|| packed(common, name)).filter(|hash| is_hash(hash))
 }
 
 fn packed(common: &Path, name: &str) -> Option<String> {
-    let refs = std::fs::read_to_string(common.join("packed-refs")).ok()?;
+    let refs = files::read_text(&common.join("packed-refs")).ok()?;
     refs.lines().find_map(|line| {
         let (hash, named) = line.split_once(' ')?;
         (named.trim() == name).then(|| hash.to_owned())
@@ -70,7 +71,7 @@ fn is_hash(text: &str) -> bool {
 
 /// `url` of `[remote "origin"]`.
 fn origin(common: &Path) -> Option<String> {
-    let config = std::fs::read_to_string(common.join("config")).ok()?;
+    let config = files::read_text(&common.join("config")).ok()?;
     let mut inside = false;
     for line in config.lines().map(str::trim) {
         if line.starts_with('[') {

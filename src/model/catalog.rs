@@ -127,7 +127,7 @@ impl ModelInfo {
 
     /// The window as clients are told it.
     pub fn effective_context_window(&self) -> i64 {
-        self.context_window * Self::EFFECTIVE_PERCENT / 100
+        self.context_window.saturating_mul(Self::EFFECTIVE_PERCENT) / 100
     }
 
     /// Whether requests carry `reasoning`.

@@ -16,6 +16,7 @@ use std::time::Duration;
 use chrono::Local;
 use serde_json::value::RawValue;
 
+use crate::files;
 use crate::protocol::{ThreadId, Turn};
 use crate::settings::Durability;
 use crate::store::core::StoreCore;
@@ -123,7 +124,7 @@ impl StoreCore {
         let path = head.thread.path.clone();
         let path = path.ok_or_else(|| StoreError::NotFound(id.to_string()))?;
         let failed = |error: io::Error| StoreError::read(&path, error);
-        let file = File::open(&path).map_err(failed)?;
+        let file = files::open(&path).map_err(failed)?;
         let size = file.metadata().map_err(failed)?.len();
         let tail = head.landmarks.tail;
         let open_turn = match tail.open && tail.explicit {

@@ -15,7 +15,7 @@ pub const FILE: &str = "installation_id";
 /// Reads the id, or makes one if the file is missing, blank or holds no UUID. Blocks.
 pub fn installation_id(home: &Path) -> io::Result<String> {
     let path = home.join(FILE);
-    if let Ok(text) = std::fs::read_to_string(&path)
+    if let Ok(text) = crate::files::read_text(&path)
         && let Some(id) = parse(&text)
     {
         return Ok(id);

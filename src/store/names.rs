@@ -4,7 +4,6 @@
 //! Lines that make no sense are passed over.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -13,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::files;
 use crate::protocol::ThreadId;
 use crate::store::StoreError;
 use crate::store::rollout::writer::RolloutFile;
@@ -114,7 +114,7 @@ impl Known {
         if metadata.len() == self.consumed {
             return Ok(());
         }
-        let mut file = File::open(path)?;
+        let mut file = files::open(path)?;
         file.seek(SeekFrom::Start(self.consumed))?;
         let mut input = BufReader::new(file);
         let mut bytes = Vec::new();

@@ -3,10 +3,10 @@
 //! A thread that is being recorded is brought into the index first, which costs a commit at most. Where the index
 //! cannot be believed, the places come from a pass over the file: the same answer, more slowly.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::files;
 use crate::protocol::{SortDirection, ThreadId, ThreadItem, Turn, TurnItemsView, TurnStatus};
 use crate::store::core::StoreCore;
 use crate::store::counters::Caller;
@@ -137,7 +137,7 @@ impl StoreCore {
 
     fn indexed_turns(&self, path: &Path, mut turns: Vec<OutlineTurn>, query: &TurnQuery) -> Option<TurnPage> {
         let more = query.page.cut(&mut turns);
-        let file = File::open(path).ok()?;
+        let file = files::open(path).ok()?;
         let turns = turns
             .into_iter()
             .map(|turn| {
@@ -200,7 +200,7 @@ impl StoreCore {
 }
 
 fn indexed_items(path: &Path, mut places: ItemPlaces, query: &ItemQuery) -> Option<ItemPage> {
-    let file = File::open(path).ok()?;
+    let file = files::open(path).ok()?;
     let more = query.page.cut(&mut places);
     let items = places
         .into_iter()

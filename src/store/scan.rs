@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Local};
@@ -69,11 +70,21 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
         .into_iter()
         .flatten()
         .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| is_rollout(path))
+        .map(|entry| (entry.file_type(), entry.path()))
+        .filter(|(kind, path)| is_rollout(path) && is_ordinary(kind, path))
+        .map(|(_, path)| path)
         .collect();
     files.sort_unstable_by(|a, b| b.cmp(a));
     files
+}
+
+/// Whether an entry is a file or a link to one. The entry tells mostly, without a look at the file.
+fn is_ordinary(kind: &io::Result<fs::FileType>, path: &Path) -> bool {
+    match kind {
+        Ok(kind) if kind.is_file() => true,
+        Ok(kind) if kind.is_dir() || kind.is_fifo() => false,
+        _ => path.is_file(),
+    }
 }
 
 /// All rollouts, newest name first.

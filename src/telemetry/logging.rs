@@ -15,6 +15,8 @@ pub fn install() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // A lost log line must not cost more than itself: the fallback would panic where nobody reads stderr any more.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     let installed = if wants_json(std::env::var("LOG_FORMAT").ok().as_deref()) {
         builder.json().try_init()

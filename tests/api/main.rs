@@ -7,6 +7,7 @@
 mod harness;
 
 mod approvals;
+mod bad_providers;
 mod chaos;
 mod compatibility;
 mod copies;
@@ -17,10 +18,12 @@ mod forks;
 mod goals;
 mod handshake;
 mod operators;
+mod process;
 mod reconnect;
 mod rehearsal;
 mod repair;
 mod starters;
+mod strange_files;
 mod thread_changes;
 mod threads;
 mod tidy;

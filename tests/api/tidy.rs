@@ -13,7 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["engine"],
     &["model", "exec", "store"],
     &["config", "settings", "telemetry"],
-    &["protocol"],
+    &["protocol", "files"],
 ];
 
 /// Arrows that point upward on purpose, each with its reason.

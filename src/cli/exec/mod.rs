@@ -9,7 +9,7 @@ mod line;
 mod printer;
 mod session;
 
-use std::io::{IsTerminal, Read};
+use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -88,7 +88,8 @@ pub async fn run(args: ExecArgs, line: ExecLine) -> ExitCode {
         Ok(outcome) => ExitCode::from(outcome.code()),
         Err(error) => {
             let style = anstyle::Style::new().fg_color(Some(anstyle::AnsiColor::Red.into()));
-            anstream::eprintln!("{style}Error:{style:#} {error}");
+            // Nobody may read this any more; the exit code tells it too.
+            let _ = writeln!(anstream::stderr(), "{style}Error:{style:#} {error}");
             ExitCode::from(2)
         }
     }

@@ -157,12 +157,12 @@ impl Printer {
     }
 
     fn aside(&mut self, delta: &str) {
-        self.pause(|| anstream::eprint!("{DIM}{delta}{DIM:#}"));
+        self.pause(|| drop(write!(anstream::stderr(), "{DIM}{delta}{DIM:#}")));
     }
 
     fn end_line(&mut self) {
         if std::mem::take(&mut self.mid_line) {
-            self.pause(|| anstream::println!());
+            self.pause(|| drop(writeln!(anstream::stdout())));
         }
     }
 
@@ -170,7 +170,7 @@ impl Printer {
     pub(super) fn line(&mut self, style: Style, line: &str) {
         self.end_line();
         if !self.json {
-            self.pause(|| anstream::eprintln!("{style}{line}{style:#}"));
+            self.pause(|| drop(writeln!(anstream::stderr(), "{style}{line}{style:#}")));
         }
     }
 

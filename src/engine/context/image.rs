@@ -3,13 +3,17 @@
 //! PNG, JPEG, WebP and GIF are sent as they are, byte for byte; nothing is decoded or scaled. Providers scale large
 //! pictures themselves, so what is lost is only the size of the request. Blocks on the disk.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use imagesize::ImageType;
+
+use crate::files;
+
+/// The longest file that is looked at. What is sent lies in the rollout and in every request that follows.
+const MAX_PICTURE: u64 = 64 << 20;
 
 /// Why a file is no picture to send.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +28,7 @@ pub enum ImageError {
 
 /// The data URL of the picture at `path`.
 pub fn data_url(path: &Path) -> Result<String, ImageError> {
-    let bytes = fs::read(path)?;
+    let bytes = files::read(path, MAX_PICTURE)?;
     let Some(kind) = sendable(&bytes) else {
         return Err(ImageError::Unsupported(type_by_name(path)));
     };

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use crate::files;
 use crate::model::InputItem;
 use crate::protocol::{ContentItem, ImageDetail, UserInput};
 
@@ -113,7 +114,7 @@ impl UserMessage {
     }
 
     fn skill(&mut self, name: &str, path: &str) {
-        match std::fs::read_to_string(path) {
+        match files::read_text(Path::new(path)) {
             Ok(text) => self.skills.push(message::user_texts(vec![format!(
                 "<skill>\n<name>{name}</name>\n<path>{path}</path>\n{text}\n</skill>"
             )])),

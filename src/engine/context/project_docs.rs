@@ -3,9 +3,9 @@
 //! One file of the home, then one per folder from the project's root down to the working folder. Read once when a
 //! thread is made; a later change of folder adds nothing. Blocks on the disk: run it on the blocking pool.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::files;
 use crate::protocol::AbsolutePathBuf;
 
 const NAME: &str = "AGENTS.md";
@@ -41,7 +41,9 @@ impl ProjectDocs {
         let mut docs = ProjectDocs::default();
         let global = [OVERRIDE, NAME].into_iter().find_map(|name| {
             let path = query.home.join(name);
-            let text = String::from_utf8_lossy(&fs::read(&path).ok()?).trim().to_owned();
+            let text = String::from_utf8_lossy(&files::read(&path, files::MAX_TEXT).ok()?)
+                .trim()
+                .to_owned();
             (!text.is_empty()).then_some((path, text))
         });
         let mut texts = Vec::new();
@@ -71,9 +73,8 @@ impl ProjectDocs {
                 continue;
             };
             if left > 0
-                && let Ok(mut bytes) = fs::read(&path)
+                && let Ok(bytes) = files::read_start(&path, left as u64)
             {
-                bytes.truncate(left);
                 let text = String::from_utf8_lossy(&bytes);
                 if !text.trim().is_empty() {
                     left -= bytes.len();
@@ -124,6 +125,8 @@ fn file_in(folder: &Path, fallback_names: &[String]) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn write(path: PathBuf, text: &str) {

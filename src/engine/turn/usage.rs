@@ -27,11 +27,13 @@ impl Task {
             total: TokenUsageBreakdown::default(),
         });
         let total = &mut known.total;
-        total.cached_input_tokens += last.cached_input_tokens;
-        total.input_tokens += last.input_tokens;
-        total.output_tokens += last.output_tokens;
-        total.reasoning_output_tokens += last.reasoning_output_tokens;
-        total.total_tokens += last.total_tokens;
+        total.cached_input_tokens = total.cached_input_tokens.saturating_add(last.cached_input_tokens);
+        total.input_tokens = total.input_tokens.saturating_add(last.input_tokens);
+        total.output_tokens = total.output_tokens.saturating_add(last.output_tokens);
+        total.reasoning_output_tokens = total
+            .reasoning_output_tokens
+            .saturating_add(last.reasoning_output_tokens);
+        total.total_tokens = total.total_tokens.saturating_add(last.total_tokens);
         known.last = last;
         known.model_context_window = Some(window);
     }
@@ -49,7 +51,7 @@ impl Task {
             ..TokenUsageBreakdown::default()
         };
         self.conversation.usage = Some(ThreadTokenUsage {
-            last: full((window - counted).max(0)),
+            last: full(window.saturating_sub(counted).max(0)),
             model_context_window: Some(window),
             total: full(window),
         });

@@ -107,7 +107,7 @@ fn load_folder(folder: &Path, policy: &mut Policy) -> Result<(), RuleFileError> 
     }
     files.sort();
     for path in files {
-        let source = std::fs::read_to_string(&path).map_err(|error| failed(&path, error))?;
+        let source = crate::files::read_text(&path).map_err(|error| failed(&path, error))?;
         parse(&source, policy).map_err(|error| RuleFileError::Rule { path, error })?;
     }
     Ok(())

@@ -155,7 +155,7 @@ struct StoredLogin {
 }
 
 async fn stored_key(file: PathBuf) -> Option<String> {
-    let read = tokio::task::spawn_blocking(move || std::fs::read(file).ok())
+    let read = tokio::task::spawn_blocking(move || crate::files::read(&file, crate::files::MAX_TEXT).ok())
         .await
         .ok()??;
     let login: StoredLogin = serde_json::from_slice(&read).ok()?;

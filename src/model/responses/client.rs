@@ -14,7 +14,7 @@ use reqwest::{Response, StatusCode, Url};
 use tokio_util::sync::CancellationToken;
 
 use super::auth::Auth;
-use super::sse::Decoder;
+use super::sse::{Decoder, MAX_EVENT};
 use super::{events, failure, headers, http, request};
 use crate::config::ProviderConfig;
 use crate::model::error::ModelError;
@@ -152,6 +152,7 @@ impl ModelProvider for ResponsesProvider {
                 response: Some(response),
                 decoder: Decoder::default(),
                 idle: self.retry.stream_idle_timeout,
+                heard: tokio::time::Instant::now(),
                 cancel,
                 started,
                 begun: false,
@@ -171,6 +172,8 @@ struct Answer {
     response: Option<Response>,
     decoder: Decoder,
     idle: Duration,
+    /// When the last event came.
+    heard: tokio::time::Instant,
     cancel: CancellationToken,
     /// When the request was sent.
     started: Instant,
@@ -183,6 +186,7 @@ impl Answer {
         loop {
             self.response.as_ref()?;
             while let Some(payload) = self.decoder.next() {
+                self.heard = tokio::time::Instant::now();
                 match events::read(payload) {
                     Ok(None) => {}
                     Ok(Some(event)) => {
@@ -200,11 +204,17 @@ impl Answer {
                     Err(error) => return Some(Err(self.end(error))),
                 }
             }
+            if self.decoder.is_overfull() {
+                let endless = ModelError::disconnected(format!("an event is longer than {} MiB", MAX_EVENT >> 20));
+                return Some(Err(self.end(endless)));
+            }
             let response = self.response.as_mut()?;
+            // Bytes that make no event (comments to keep a proxy awake) are no sign of life.
+            let silent_until = self.heard.checked_add(self.idle);
             let chunk = tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => return Some(Err(self.end(ModelError::Interrupted))),
-                chunk = tokio::time::timeout(self.idle, response.chunk()) => chunk,
+                chunk = by(silent_until, response.chunk()) => chunk,
             };
             match chunk {
                 Ok(Ok(Some(chunk))) => self.decoder.push(&chunk),
@@ -233,6 +243,17 @@ impl Answer {
                 while let Ok(Some(_)) = response.chunk().await {}
             }));
         }
+    }
+}
+
+/// Waits up to a moment; for ever, where it lies too far ahead to be told.
+async fn by<T>(
+    end: Option<tokio::time::Instant>,
+    wait: impl Future<Output = T>,
+) -> Result<T, tokio::time::error::Elapsed> {
+    match end {
+        Some(end) => tokio::time::timeout_at(end, wait).await,
+        None => Ok(wait.await),
     }
 }
 

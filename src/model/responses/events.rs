@@ -127,6 +127,9 @@ fn metadata(headers: Option<&RawValue>, metadata: Option<&RawValue>) -> Option<M
     (!verifications.is_empty()).then_some(ModelEvent::Verification(verifications))
 }
 
+/// More than any answer takes. Counts are added up, and a provider's nonsense must not add up to a fault.
+const MOST_TOKENS: i64 = 1 << 40;
+
 #[derive(Deserialize)]
 struct Usage {
     input_tokens: i64,
@@ -150,12 +153,13 @@ struct OutputDetails {
 
 impl From<Usage> for TokenUsage {
     fn from(usage: Usage) -> Self {
+        let count = |tokens: i64| tokens.clamp(0, MOST_TOKENS);
         TokenUsage {
-            input_tokens: usage.input_tokens,
-            cached_input_tokens: usage.input_tokens_details.unwrap_or_default().cached_tokens,
-            output_tokens: usage.output_tokens,
-            reasoning_output_tokens: usage.output_tokens_details.unwrap_or_default().reasoning_tokens,
-            total_tokens: usage.total_tokens,
+            input_tokens: count(usage.input_tokens),
+            cached_input_tokens: count(usage.input_tokens_details.unwrap_or_default().cached_tokens),
+            output_tokens: count(usage.output_tokens),
+            reasoning_output_tokens: count(usage.output_tokens_details.unwrap_or_default().reasoning_tokens),
+            total_tokens: count(usage.total_tokens),
         }
     }
 }

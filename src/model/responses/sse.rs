@@ -9,6 +9,9 @@
 
 use memchr::memchr2;
 
+/// The longest event: room for a picture. A provider that never ends its line must not fill the memory.
+pub(super) const MAX_EVENT: usize = 64 << 20;
+
 /// An incremental decoder. Feed it with [`Decoder::push`], then call [`Decoder::next`] until it returns `None`.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
@@ -32,6 +35,12 @@ impl Decoder {
             self.start = 0;
         }
         self.buffer.extend_from_slice(chunk);
+    }
+
+    /// Whether the event in progress is longer than any may be.
+    pub(super) fn is_overfull(&self) -> bool {
+        let lines = if self.data_lines > 0 { self.lines.len() } else { 0 };
+        self.buffer.len() - self.start + lines > MAX_EVENT
     }
 
     /// The payload of the next whole event. Events without data are passed over.

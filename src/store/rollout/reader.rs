@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::path::Path;
 
+use crate::files;
 use crate::store::rollout::codec::{Decoded, decode_line};
 use crate::store::rollout::item::RolloutItem;
 use crate::store::rollout::skim::{Interest, skim};
@@ -46,7 +47,7 @@ impl RolloutReader {
 
     /// Opens a rollout at the start of a line.
     pub fn open_at(path: &Path, offset: u64) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+        let mut file = files::open(path)?;
         if offset > 0 {
             file.seek(SeekFrom::Start(offset))?;
         }

@@ -64,7 +64,11 @@ impl RolloutFile {
     }
 
     fn over(path: &Path, file: File) -> io::Result<Self> {
-        let size = file.metadata()?.len();
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not an ordinary file"));
+        }
+        let size = metadata.len();
         let mut last = [b'\n'];
         if size > 0 {
             file.read_exact_at(&mut last, size - 1)?;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
+use crate::files;
 use crate::protocol::{ThreadTokenUsage, Turn};
 use crate::store::StoreError;
 use crate::store::rollout::{
@@ -137,7 +138,7 @@ pub(crate) struct HeadLines {
 impl HeadLines {
     /// Reads the lines. One that is not what it was is missing.
     pub(crate) fn read(path: &Path, landmarks: &Landmarks) -> Result<Self, StoreError> {
-        let file = File::open(path).map_err(|error| StoreError::read(path, error))?;
+        let file = files::open(path).map_err(|error| StoreError::read(path, error))?;
         let line = |span: Option<Span>| span.and_then(|span| line_at(&file, span));
         let count = |span| match line(span) {
             Some(RolloutItem::Event(EventMsg::TokenCount(count))) => Some(count),

@@ -14,7 +14,11 @@ use super::decision::{TouchedPath, normalised};
 use super::edit::{EditError, edited};
 use super::grammar::{GrammarError, Hunk, Patch};
 use crate::engine::diff::Effect;
+use crate::files;
 use crate::protocol::{AbsolutePathBuf, FileUpdateChange, PatchChangeKind};
+
+/// The longest file that a patch changes.
+const MAX_FILE: u64 = 256 << 20;
 
 /// Why a patch was not even tried. The texts are what the model is told after `apply_patch verification failed: `.
 #[derive(Debug, thiserror::Error)]
@@ -304,6 +308,10 @@ fn write(path: &Path, content: &str) -> Result<(), ApplyError> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(|_| ApplyError::Parents(path.display().to_string()))?;
     }
+    // Opening a pipe for writing would wait for somebody who reads it.
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(ApplyError::Write(path.display().to_string()));
+    }
     fs::write(path, content).map_err(|_| ApplyError::Write(path.display().to_string()))
 }
 
@@ -315,7 +323,7 @@ fn read_to_update(path: &Path) -> Result<String, VerifyError> {
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    let bytes = files::read(path, MAX_FILE).map_err(|error| error.to_string())?;
     String::from_utf8(bytes).map_err(|error| error.utf8_error().to_string())
 }
 
