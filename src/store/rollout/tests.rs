@@ -238,12 +238,21 @@ fn what_cannot_be_taken_back_is_fenced_off() {
 
 #[test]
 fn a_full_disk_is_told_by_its_error() {
-    let mut file = RolloutFile::open(Path::new("/dev/full")).unwrap();
-    let error = file.append(&line_of(&message("x"))).unwrap_err();
-    let crate::store::StoreError::Write { disk_full, .. } = crate::store::StoreError::write(file.path(), &error) else {
+    let device = Path::new("/dev/full");
+    let error = std::io::Write::write_all(
+        &mut std::fs::OpenOptions::new().write(true).open(device).unwrap(),
+        &line_of(&message("x")),
+    )
+    .unwrap_err();
+    let crate::store::StoreError::Write { disk_full, .. } = crate::store::StoreError::write(device, &error) else {
         panic!()
     };
     assert!(disk_full);
+}
+
+#[test]
+fn a_device_is_no_rollout() {
+    assert!(RolloutFile::open(Path::new("/dev/full")).is_err());
 }
 
 #[test]
