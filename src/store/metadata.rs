@@ -60,12 +60,17 @@ impl StoreCore {
     }
 }
 
+/// How much of a file's end is looked through for metadata: a list must not cost the length of its threads. What stands
+/// further back shows once the index is filled.
+const TAIL: u64 = 4 << 20;
+
 /// Folds in what lines behind a file's head say of git and memory mode: lists that are made from heads show it too. A
 /// file that cannot be read leaves the thread as it is. Blocks.
 pub(super) fn catch_up(thread: &mut StoredThread) {
-    let Some(reader) = thread.path.as_deref().and_then(|path| RolloutReader::open(path).ok()) else {
-        return;
-    };
+    let start = thread.file_size.saturating_sub(TAIL);
+    let opened = thread.path.as_deref().map(|path| RolloutReader::open_at(path, start));
+    // In the middle of a file the first line is the end of one, which is passed over as damage.
+    let Some(Ok(reader)) = opened else { return };
     let mut reader = reader.asking_for(Interest::Metadata);
     let mut digest = Digest::resume(thread.clone());
     while let Ok(Some(item)) = reader.next_item() {
