@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::config::file::{ConfigProblem, FileCache};
 use crate::config::provider::{ProviderConfig, builtin_providers};
 use crate::config::resolved::{ConfigToml, ResolvedConfig, TrustLevel};
-use crate::config::{ConfigError, trust};
+use crate::config::{ConfigError, features, trust};
 use crate::protocol::{ApprovalsReviewer, AskForApproval, Personality, SandboxMode, SandboxPolicy};
 
 /// The system layer, read when it exists.
@@ -64,6 +64,8 @@ pub struct ConfigLoader {
     server_cwd: PathBuf,
     session_flags: toml::Table,
     files: FileCache,
+    /// Features switched while the server runs; whatever the configuration says about one counts more.
+    switched: RwLock<BTreeMap<String, bool>>,
 }
 
 impl ConfigLoader {
@@ -83,6 +85,7 @@ impl ConfigLoader {
             server_cwd,
             session_flags,
             files: FileCache::default(),
+            switched: RwLock::default(),
         }
     }
 
@@ -246,11 +249,12 @@ impl ConfigLoader {
             background_terminal_max_timeout_ms: toml.background_terminal_max_timeout.unwrap_or(300_000),
             shell_environment_policy: toml.shell_environment_policy,
             web_search: toml.web_search,
-            features: toml
-                .features
-                .into_iter()
-                .filter_map(|(key, value)| Some((key, value.as_bool()?)))
-                .collect(),
+            features: self.switches(
+                toml.features
+                    .iter()
+                    .filter_map(|(key, value)| Some((key.as_str(), value.as_bool()?))),
+            ),
+            unstable_features_warning: !toml.suppress_unstable_features_warning,
             interrupt_message: toml
                 .agents
                 .get("interrupt_message")
@@ -284,13 +288,39 @@ impl ConfigLoader {
         written
     }
 
-    /// Whether a feature is switched on for the whole server: by its flags, else by the user's file.
-    pub fn feature(&self, name: &str, default: bool) -> bool {
+    /// Whether a feature is switched on for the whole server: by its flags, by the user's file, or while it runs.
+    pub fn feature(&self, key: &str) -> bool {
         let user = self.user_table();
-        [&self.session_flags, &*user]
+        let said = [&self.session_flags, &*user]
             .into_iter()
-            .find_map(|table| table.get("features")?.get(name)?.as_bool())
-            .unwrap_or(default)
+            .find_map(|table| table.get("features")?.get(key)?.as_bool());
+        said.or_else(|| self.switched().get(key).copied())
+            .unwrap_or_else(|| features::find(key).is_some_and(|feature| feature.default))
+    }
+
+    /// The features that are not left to their defaults, by key, for threads in the server's own folder.
+    pub fn features(&self) -> BTreeMap<String, bool> {
+        let (merged, ..) = self.merged(&self.server_cwd, &BTreeMap::new());
+        let table = merged.get("features").and_then(|features| features.as_table());
+        let said = table.into_iter().flatten();
+        self.switches(said.filter_map(|(key, value)| Some((key.as_str(), value.as_bool()?))))
+    }
+
+    /// Switches features for as long as the server runs. What the configuration says about one still counts more.
+    pub fn switch_features(&self, switches: &BTreeMap<String, bool>) {
+        let mut switched = self.switched.write().unwrap_or_else(PoisonError::into_inner);
+        switched.extend(switches.iter().map(|(key, on)| (key.clone(), *on)));
+    }
+
+    fn switched(&self) -> BTreeMap<String, bool> {
+        self.switched.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What was switched while the server ran, overlaid with what the configuration says; old names are replaced.
+    fn switches<'a>(&self, said: impl Iterator<Item = (&'a str, bool)>) -> BTreeMap<String, bool> {
+        let mut switches = self.switched();
+        switches.extend(said.map(|(key, on)| (features::renamed(key).unwrap_or(key).to_owned(), on)));
+        switches
     }
 
     /// The raw table of the user's file, for readers of other keys; empty when it is missing or broken.

@@ -5,6 +5,7 @@
 //! overrides of a request. Tables merge, everything else replaces. A broken file never stops the server: defaults
 //! apply and a [`ConfigProblem`] says what is wrong and where. Files are re-read only when they changed.
 
+pub mod features;
 mod file;
 mod loader;
 mod provider;

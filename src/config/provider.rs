@@ -7,6 +7,9 @@ use serde::Deserialize;
 
 use crate::config::ConfigError;
 
+/// The id of the built-in offline model.
+const REHEARSAL: &str = "rehearsal";
+
 /// One model provider, as configured. Unknown keys are refused, as the peer does.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,6 +89,11 @@ impl ProviderConfig {
         Duration::from_millis(self.stream_idle_timeout_ms.unwrap_or(300_000))
     }
 
+    /// Whether it runs tools of its own: the hosted web search, image generation, tools in namespaces.
+    pub fn has_hosted_tools(&self, id: &str) -> bool {
+        id != REHEARSAL && self.wire_api.as_deref() != Some("chat")
+    }
+
     /// Refuses combinations that make no sense together.
     pub fn validate(&self, id: &str) -> Result<(), ConfigError> {
         let refuse = |what: &str| Err(ConfigError::Invalid(format!("model_providers.{id}: {what}")));
@@ -146,7 +154,7 @@ pub fn builtin_providers(
         ("ollama".into(), local("gpt-oss", "11434")),
         ("lmstudio".into(), local("gpt-oss", "1234")),
         (
-            "rehearsal".into(),
+            REHEARSAL.into(),
             ProviderConfig {
                 name: "Rehearsal (offline)".into(),
                 ..ProviderConfig::default()

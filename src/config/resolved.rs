@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::config::{ProviderConfig, ShellEnvironmentPolicy};
+use crate::config::{ProviderConfig, ShellEnvironmentPolicy, features};
 use crate::protocol::{
     AbsolutePathBuf, ApprovalsReviewer, AskForApproval, Personality, ReasoningEffort, ReasoningSummary, SandboxMode,
     SandboxPolicy, Verbosity,
@@ -66,6 +66,7 @@ pub(super) struct ConfigToml {
     pub(super) shell_environment_policy: ShellEnvironmentPolicy,
     pub(super) web_search: Option<WebSearchMode>,
     pub(super) features: BTreeMap<String, toml::Value>,
+    pub(super) suppress_unstable_features_warning: bool,
     pub(super) agents: toml::Table,
 }
 
@@ -142,8 +143,10 @@ pub struct ResolvedConfig {
     pub shell_environment_policy: ShellEnvironmentPolicy,
     /// Web search; `None` = by sandbox (live with full access, else cached).
     pub web_search: Option<WebSearchMode>,
-    /// Feature switches the configuration sets.
+    /// Features that are not left to their defaults, by key.
     pub features: BTreeMap<String, bool>,
+    /// Whether clients are warned of features under development that are on.
+    pub unstable_features_warning: bool,
     /// Whether an interrupt leaves a marker in the history (`agents.interrupt_message`).
     pub interrupt_message: bool,
 }
@@ -168,8 +171,19 @@ impl ResolvedConfig {
         }
     }
 
-    /// Whether a feature is switched on by the configuration, else `default`.
-    pub fn feature(&self, name: &str, default: bool) -> bool {
-        self.features.get(name).copied().unwrap_or(default)
+    /// Whether a feature is switched on.
+    pub fn feature(&self, key: &str) -> bool {
+        let said = self.features.get(key).copied();
+        said.unwrap_or_else(|| features::find(key).is_some_and(|feature| feature.default))
+    }
+
+    /// The features in beta that are on, joined by commas, as providers are told of them.
+    pub fn beta_features(&self) -> String {
+        let beta = features::ALL.iter().filter(|feature| feature.shown.is_some());
+        let on: Vec<&str> = beta
+            .map(|feature| feature.key)
+            .filter(|key| self.feature(key))
+            .collect();
+        on.join(",")
     }
 }

@@ -2,10 +2,13 @@
 //! and answers; it holds no state of its own. The table in `protocol::methods` names each one by its path below here.
 
 pub mod account;
+pub mod collaboration_mode;
+pub mod feature;
 pub mod fs;
 pub mod initialize;
 pub mod mock;
 pub mod model;
+pub mod model_provider;
 pub mod thread_archive;
 pub mod thread_edit;
 pub mod thread_elicitation;
@@ -31,6 +34,7 @@ pub(crate) mod thread_lookup;
 mod thread_overrides;
 mod thread_permissions;
 pub(crate) mod thread_setup;
+mod thread_warnings;
 
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;

@@ -82,7 +82,7 @@ pub async fn clear(cx: RequestContext, params: ThreadGoalClearParams) -> Result<
 
 /// Whether threads may have goals.
 pub(crate) fn enabled(cx: &RequestContext) -> bool {
-    cx.services.config.feature(FEATURE, false)
+    cx.services.config.feature(FEATURE)
 }
 
 /// Tells the requester, after its response, how the goal of a thread that it took up stands.

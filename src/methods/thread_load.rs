@@ -18,6 +18,7 @@ use crate::engine::turn::{Conversation, model_info};
 use crate::exec::shell::Shell;
 use crate::methods::thread_goal;
 use crate::methods::thread_setup::Prepared;
+use crate::methods::thread_warnings::ThreadWarnings;
 use crate::model::provider::json_text;
 use crate::model::{Models, RequestIdentity};
 use crate::protocol::*;
@@ -120,6 +121,7 @@ pub(crate) async fn passing_thread(
     usage: Option<LastUsage>,
 ) -> Result<Thread, RpcError> {
     let (id, instructions) = (meta.id, instructions_of(&meta));
+    let warnings = ThreadWarnings::of(cx, &prepared);
     let new = NewThread { meta, ephemeral: true };
     let recorder = cx.services.store.create(new).map_err(store_error)?;
     let thread = recorder.thread().to_thread(ThreadStatus::Idle, Vec::new());
@@ -134,6 +136,7 @@ pub(crate) async fn passing_thread(
         usage,
     };
     loading.finish(cx).await?;
+    warnings.tell(cx, &thread.id);
     Ok(thread)
 }
 
@@ -156,6 +159,7 @@ pub(crate) async fn stored_thread(
             base_instructions(&model, prepared.settings.personality)
         });
     let dynamic_tools = head.meta.as_ref().and_then(|meta| meta.dynamic_tools.clone());
+    let warnings = ThreadWarnings::of(cx, &prepared);
     let loading = Loading {
         id: head.thread.id,
         prepared,
@@ -166,7 +170,9 @@ pub(crate) async fn stored_thread(
         usage: last_usage(head),
         conversation: None,
     };
-    loading.finish(cx).await
+    loading.finish(cx).await?;
+    warnings.tell(cx, &head.thread.id.to_string());
+    Ok(())
 }
 
 /// What a stored thread used so far.
@@ -218,6 +224,7 @@ impl Loading {
             originator: services.originator(),
             user_agent: services.user_agent(name, version),
             installation_id: services.installation_id(),
+            beta_features: self.prepared.config.beta_features(),
             ..RequestIdentity::default()
         };
         let enabled = thread_goal::enabled(cx) && !self.recorder.is_ephemeral();

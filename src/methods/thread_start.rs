@@ -1,7 +1,7 @@
 //! thread/start: a new thread, loaded and subscribed, with nothing on disk yet.
 //!
 //! The rollout is made with the first user message; until then the thread exists in memory alone. Order for the client:
-//! a deprecation notice if one is due, the response, `thread/started` to everyone.
+//! a deprecation notice if one is due, the response, `thread/started` to everyone, warnings about its settings.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use crate::methods::thread_events;
 use crate::methods::thread_load::{self, Origin};
 use crate::methods::thread_overrides::LoadedThread;
 use crate::methods::thread_setup::{self, Wishes};
+use crate::methods::thread_warnings::ThreadWarnings;
 use crate::protocol::*;
 use crate::rpc::context::RequestContext;
 use crate::rpc::{EncodedNotification, RpcError};
@@ -23,6 +24,7 @@ pub async fn start(cx: RequestContext, mut params: ThreadStartParams) -> Result<
     let mut wishes = Wishes::from(&mut params);
     wishes.check()?;
     let prepared = thread_setup::prepare(&cx, wishes).await?;
+    let warnings = ThreadWarnings::of(&cx, &prepared);
     let settings = prepared.settings.clone();
     let instruction_sources = prepared.docs.sources.clone();
     let origin = Origin {
@@ -37,6 +39,7 @@ pub async fn start(cx: RequestContext, mut params: ThreadStartParams) -> Result<
     let started = ThreadStartedNotification { thread: thread.clone() };
     let clients = Arc::clone(&cx.services.clients);
     cx.after(move || clients.broadcast(&EncodedNotification::new(&started)));
+    warnings.tell_after(&cx, &thread.id);
     Ok(LoadedThread {
         events: thread_events::fresh_stream(&cx, &thread.id, None),
         settings,

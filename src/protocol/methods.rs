@@ -164,13 +164,13 @@ macro_rules! client_methods {
             ThreadRealtimeListVoices: "thread/realtime/listVoices" (ThreadRealtimeListVoicesParams) -> ThreadRealtimeListVoicesResponse, Experimental, None, unbuilt;
             ReviewStart: "review/start" (ReviewStartParams) -> ReviewStartResponse, Stable, Thread, thread_unbuilt::review;
             ModelList: "model/list" (ModelListParams) -> ModelListResponse, Stable, None, model::list;
-            ModelProviderCapabilitiesRead: "modelProvider/capabilities/read" (ModelProviderCapabilitiesReadParams) -> ModelProviderCapabilitiesReadResponse, Stable, None, unbuilt;
-            ExperimentalFeatureList: "experimentalFeature/list" (ExperimentalFeatureListParams) -> ExperimentalFeatureListResponse, Stable, Exclusive(Global::Config), unbuilt;
-            ExperimentalFeatureEnablementSet: "experimentalFeature/enablement/set" (ExperimentalFeatureEnablementSetParams) -> ExperimentalFeatureEnablementSetResponse, Stable, Exclusive(Global::Config), unbuilt;
+            ModelProviderCapabilitiesRead: "modelProvider/capabilities/read" (ModelProviderCapabilitiesReadParams) -> ModelProviderCapabilitiesReadResponse, Stable, None, model_provider::capabilities;
+            ExperimentalFeatureList: "experimentalFeature/list" (ExperimentalFeatureListParams) -> ExperimentalFeatureListResponse, Stable, Exclusive(Global::Config), feature::list;
+            ExperimentalFeatureEnablementSet: "experimentalFeature/enablement/set" (ExperimentalFeatureEnablementSetParams) -> ExperimentalFeatureEnablementSetResponse, Stable, Exclusive(Global::Config), feature::set_enablement;
             RemoteControlEnable: "remoteControl/enable" (NoParams) -> RemoteControlEnableResponse, Experimental, Exclusive(Global::RemoteControl), unbuilt;
             RemoteControlDisable: "remoteControl/disable" (NoParams) -> RemoteControlDisableResponse, Experimental, Exclusive(Global::RemoteControl), unbuilt;
             RemoteControlStatusRead: "remoteControl/status/read" (NoParams) -> RemoteControlStatusReadResponse, Experimental, SharedRead(Global::RemoteControl), unbuilt;
-            CollaborationModeList: "collaborationMode/list" (CollaborationModeListParams) -> CollaborationModeListResponse, Experimental, None, unbuilt;
+            CollaborationModeList: "collaborationMode/list" (CollaborationModeListParams) -> CollaborationModeListResponse, Experimental, None, collaboration_mode::list;
             MockExperimentalMethod: "mock/experimentalMethod" (MockExperimentalMethodParams) -> MockExperimentalMethodResponse, Experimental, None, mock::experimental_method;
             EnvironmentAdd: "environment/add" (EnvironmentAddParams) -> EnvironmentAddResponse, Experimental, Exclusive(Global::Environment), unbuilt;
             McpServerOauthLogin: "mcpServer/oauth/login" (McpServerOauthLoginParams) -> McpServerOauthLoginResponse, Stable, McpOauth, unbuilt;

@@ -113,7 +113,7 @@ impl Tool for RequestUserInput {
 }
 
 async fn ask(cx: ToolContext) -> ToolOutput {
-    let allowed = cx.turn.services.config.features.get(FEATURE).copied().unwrap_or(false);
+    let allowed = cx.turn.services.config.feature(FEATURE);
     if cx.turn.settings.mode != ModeKind::Plan && !allowed {
         return ToolOutput::text("request_user_input is unavailable in Default mode");
     }

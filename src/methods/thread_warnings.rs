@@ -1,0 +1,68 @@
+//! What a client is warned of when it brings a thread to life: settings that will not last, or may not hold.
+
+use crate::config::features;
+use crate::methods::thread_setup::Prepared;
+use crate::protocol::{AskForApproval, ExperimentalFeatureStage, WarningNotification};
+use crate::rpc::context::RequestContext;
+
+/// The warnings that a thread's settings deserve.
+#[derive(Debug)]
+pub(crate) struct ThreadWarnings(Vec<String>);
+
+impl ThreadWarnings {
+    /// Those of a thread that is about to be loaded.
+    pub(crate) fn of(cx: &RequestContext, prepared: &Prepared) -> Self {
+        let mut warnings = Vec::new();
+        let under_way = |feature: &&features::Feature| {
+            feature.stage == ExperimentalFeatureStage::UnderDevelopment && prepared.config.feature(feature.key)
+        };
+        let mut enabled: Vec<&str> = features::ALL
+            .iter()
+            .filter(under_way)
+            .map(|feature| feature.key)
+            .collect();
+        enabled.sort_unstable();
+        if prepared.config.unstable_features_warning && !enabled.is_empty() {
+            warnings.push(format!(
+                "Features under development are on: {}. They are incomplete and may behave unexpectedly. To leave this \
+                 warning out, set `suppress_unstable_features_warning = true` in {}.",
+                enabled.join(", "),
+                cx.services.config.user_file().display()
+            ));
+        }
+        if prepared.settings.approval_policy == AskForApproval::OnFailure {
+            warnings.push(
+                "The approval policy `on-failure` is deprecated and will go. Use `on-request` where somebody can be \
+                 asked, `never` where nobody can."
+                    .to_owned(),
+            );
+        }
+        ThreadWarnings(warnings)
+    }
+
+    /// Tells the requester now, before its response.
+    pub(crate) fn tell(self, cx: &RequestContext, thread_id: &str) {
+        for warning in self.notifications(thread_id) {
+            cx.client.notify_one(&warning);
+        }
+    }
+
+    /// Tells the requester once its response is out.
+    pub(crate) fn tell_after(self, cx: &RequestContext, thread_id: &str) {
+        let client = cx.client.clone();
+        let warnings = self.notifications(thread_id);
+        cx.after(move || {
+            for warning in warnings {
+                client.notify_one(&warning);
+            }
+        });
+    }
+
+    fn notifications(self, thread_id: &str) -> Vec<WarningNotification> {
+        let warning = |message| WarningNotification {
+            message,
+            thread_id: Some(thread_id.to_owned()),
+        };
+        self.0.into_iter().map(warning).collect()
+    }
+}
