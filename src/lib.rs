@@ -1,7 +1,7 @@
 //! Greenroom: an actor-based app server for coding agents that speaks the Codex app-server v2 protocol.
 //!
 //! Rooms, from the edges down: `cli`, `http` and `transport` move bytes; `actors` own state; `rpc` and `methods` turn
-//! messages into calls; `engine` runs turns; `model`, `exec`, `store` and `config` do the work; `protocol` is the wire.
+//! messages into calls; `engine` runs turns; `model`, `exec`, `store`, `hooks` and `config` do the work; `protocol` is the wire.
 //! Imports run downward only.
 
 pub mod actors;
@@ -10,6 +10,7 @@ pub mod config;
 pub mod engine;
 pub mod exec;
 pub mod files;
+pub mod hooks;
 pub mod http;
 pub mod methods;
 pub mod model;

@@ -11,10 +11,10 @@ use crate::config::{ConfigError, features, trust};
 use crate::protocol::{ApprovalsReviewer, AskForApproval, Personality, SandboxMode, SandboxPolicy};
 
 /// The system layer, read when it exists.
-const SYSTEM_FILE: &str = "/etc/codex/config.toml";
+pub(super) const SYSTEM_FILE: &str = "/etc/codex/config.toml";
 
 /// Keys that a project's own file may not set: they would let a repository redirect requests or run programs.
-const NOT_FOR_PROJECTS: &[&str] = &[
+pub(super) const NOT_FOR_PROJECTS: &[&str] = &[
     "openai_base_url",
     "chatgpt_base_url",
     "apps_mcp_product_sku",
@@ -117,6 +117,11 @@ impl ConfigLoader {
         [PathBuf::from(SYSTEM_FILE), self.user_file()]
     }
 
+    /// What a file says; nothing when it is missing.
+    pub(super) fn read(&self, file: &Path) -> Result<Arc<toml::Table>, ConfigProblem> {
+        self.files.read(file)
+    }
+
     /// What the command line sets.
     pub(super) fn session_flags(&self) -> &toml::Table {
         &self.session_flags
@@ -135,7 +140,7 @@ impl ConfigLoader {
     }
 
     /// The merged table for `cwd` and a request's `config` overrides, with the project root and trust level found.
-    fn merged(
+    pub(super) fn merged(
         &self,
         cwd: &Path,
         overrides: &BTreeMap<String, serde_json::Value>,
@@ -345,7 +350,7 @@ fn find_provider(id: &str, toml: &ConfigToml) -> Result<ProviderConfig, ConfigEr
 }
 
 /// The folders between the project root and `cwd`, root first; `cwd` alone without a root.
-fn project_folders(cwd: &Path, root: Option<&Path>) -> Vec<PathBuf> {
+pub(super) fn project_folders(cwd: &Path, root: Option<&Path>) -> Vec<PathBuf> {
     let Some(root) = root else {
         return vec![cwd.to_path_buf()];
     };

@@ -7,6 +7,7 @@
 
 pub mod features;
 mod file;
+mod layers;
 mod loader;
 mod provider;
 mod resolved;
@@ -18,6 +19,7 @@ mod trust;
 mod tests;
 
 pub use file::ConfigProblem;
+pub use layers::{ConfigLayer, LayerKind};
 pub use loader::{ConfigLoader, ThreadOverrides};
 pub use provider::{ProviderAuthCommand, ProviderConfig, builtin_providers};
 pub use resolved::{ResolvedConfig, TrustLevel, WebSearchMode};

@@ -5,11 +5,13 @@
 //! turn ends while the question is open, nothing more is said of the item, and this never returns.
 
 use crate::engine::commands::ApprovalKey;
+use crate::engine::hooks;
 use crate::engine::host::Answer;
 use crate::engine::items;
-use crate::engine::tools::ToolContext;
 use crate::engine::tools::command_item::CommandItem;
+use crate::engine::tools::{ToolContext, hooked};
 use crate::exec::decision::Question;
+use crate::exec::shell::script_of;
 use crate::protocol::methods::server::ItemCommandExecutionRequestApproval;
 use crate::protocol::{
     CommandExecutionApprovalDecision, CommandExecutionRequestApprovalParams, CommandExecutionStatus,
@@ -18,7 +20,7 @@ use crate::protocol::{
 use crate::rpc::EncodedNotification;
 
 /// What the user said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Consent {
     /// The command may run. `shown`: its item has been started.
     Given {
@@ -27,9 +29,11 @@ pub enum Consent {
     },
     /// It may not; its item is completed.
     Refused,
+    /// A hook forbids it, for this reason; there is no item.
+    Forbidden(String),
 }
 
-/// Asks, unless the user approved the very same for the session.
+/// Asks, unless the user approved the very same for the session, or a hook answers.
 pub async fn ask_about_command(
     cx: &ToolContext,
     item: &CommandItem,
@@ -40,6 +44,13 @@ pub async fn ask_about_command(
     let commands = &cx.turn.services.commands;
     if commands.is_approved(&key) {
         return Consent::Given { shown: false };
+    }
+    let command = script_of(&key.argv).unwrap_or(&item.command);
+    let said = hooks::permission(&cx.turn, &item.id, hooked::SHELL, command, justification.as_deref()).await;
+    match said {
+        Some(Ok(())) => return Consent::Given { shown: false },
+        Some(Err(why)) => return Consent::Forbidden(why),
+        None => {}
     }
     let host = &cx.turn.host;
     let started_at_ms = items::now_ms();

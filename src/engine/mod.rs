@@ -6,6 +6,7 @@ pub mod context;
 pub mod diff;
 pub mod goal;
 pub mod history;
+pub mod hooks;
 pub mod host;
 pub mod items;
 pub mod pause;

@@ -15,6 +15,7 @@ use crate::engine::host::TurnHost;
 use crate::engine::settings::TurnSettings;
 use crate::engine::tools::ToolSet;
 use crate::engine::tools::apply_patch::PatchApprovals;
+use crate::hooks::HookSet;
 use crate::model::catalog::ModelInfo;
 use crate::model::{InputItem, ModelProvider, RequestIdentity};
 use crate::protocol::TurnDiffUpdatedNotification;
@@ -46,6 +47,10 @@ pub struct ThreadServices {
     pub sections: Vec<String>,
     /// Whether subscribers are told each item of the conversation (`experimentalRawEvents`).
     pub raw_events: bool,
+    /// The user's hooks that count in the thread's folder.
+    pub hooks: Arc<HookSet>,
+    /// How the thread came to life, until hooks were told of it: `startup`, `resume`.
+    pub came_by: Mutex<Option<&'static str>>,
     /// The files that the user has approved patches of, for as long as the thread is loaded.
     pub patch_approvals: PatchApprovals,
 }

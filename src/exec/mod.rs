@@ -12,6 +12,7 @@ pub mod output;
 pub mod policy;
 pub mod pty;
 pub mod safety;
+pub mod script;
 pub mod session;
 pub mod sessions;
 pub mod shell;

@@ -5,6 +5,7 @@ pub mod account;
 pub mod collaboration_mode;
 pub mod feature;
 pub mod fs;
+pub mod hook;
 pub mod initialize;
 pub mod mock;
 pub mod model;

@@ -3,7 +3,7 @@
 //! Used by every method that brings a thread to life (start, resume, fork). The caller is subscribed from the first
 //! moment, so nothing that the thread publishes is missed.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::engine::commands::CommandState;
 use crate::engine::context::instructions::base_instructions;
@@ -16,6 +16,7 @@ use crate::engine::tools::ToolSet;
 use crate::engine::tools::apply_patch::PatchApprovals;
 use crate::engine::turn::{Conversation, model_info};
 use crate::exec::shell::Shell;
+use crate::hooks::HookSet;
 use crate::methods::thread_goal;
 use crate::methods::thread_setup::Prepared;
 use crate::methods::thread_warnings::ThreadWarnings;
@@ -233,14 +234,26 @@ impl Loading {
             false => None,
         };
         let goal = GoalKeeper::new(self.recorder.clone(), enabled, goal);
+        let hooks = self.hooks(cx).await?;
         let (commands, problem) = CommandState::load(&self.prepared.config).await;
         if let Some(problem) = problem {
             tracing::warn!(thread.id = %self.id, "the command rules do not count: {problem}");
         }
-        let mut seed = self.seed(&services.models, identity, commands, goal)?;
+        let mut seed = self.seed(&services.models, identity, commands, goal, hooks)?;
         seed.subscribers.push(cx.client.clone());
         services.threads.spawn(seed).await?;
         Ok(())
+    }
+
+    /// The hooks that count in the thread's folder.
+    async fn hooks(&self, cx: &RequestContext) -> Result<HookSet, RpcError> {
+        if !self.prepared.config.feature("hooks") {
+            return Ok(HookSet::default());
+        }
+        let (config, cwd) = (cx.services.config.clone(), self.prepared.config.cwd.clone());
+        tokio::task::spawn_blocking(move || HookSet::discover(&config.layers(&cwd)))
+            .await
+            .map_err(|_| RpcError::internal("failed to read the hooks"))
     }
 
     fn seed(
@@ -249,6 +262,7 @@ impl Loading {
         identity: RequestIdentity,
         commands: CommandState,
         goal: GoalKeeper,
+        hooks: HookSet,
     ) -> Result<ThreadSeed, RpcError> {
         let config = self.prepared.config;
         let provider = models
@@ -268,6 +282,11 @@ impl Loading {
             project_docs: self.prepared.docs,
             sections: Vec::new(),
             raw_events: self.raw_events,
+            hooks: Arc::new(hooks),
+            came_by: Mutex::new(Some(match self.conversation {
+                Some(_) => "startup",
+                None => "resume",
+            })),
             patch_approvals: PatchApprovals::default(),
         };
         Ok(ThreadSeed {

@@ -129,7 +129,7 @@ macro_rules! client_methods {
             ThreadTurnsItemsList: "thread/turns/items/list" (ThreadTurnsItemsListParams) -> ThreadTurnsItemsListResponse, Experimental, None, thread_turns::list_items;
             ThreadInjectItems: "thread/inject_items" (ThreadInjectItemsParams) -> ThreadInjectItemsResponse, Stable, Thread, thread_edit::inject_items;
             SkillsList: "skills/list" (SkillsListParams) -> SkillsListResponse, Stable, SharedRead(Global::Config), unbuilt;
-            HooksList: "hooks/list" (HooksListParams) -> HooksListResponse, Stable, Exclusive(Global::Config), unbuilt;
+            HooksList: "hooks/list" (HooksListParams) -> HooksListResponse, Stable, Exclusive(Global::Config), hook::list;
             MarketplaceAdd: "marketplace/add" (MarketplaceAddParams) -> MarketplaceAddResponse, Stable, Exclusive(Global::Config), unbuilt;
             MarketplaceRemove: "marketplace/remove" (MarketplaceRemoveParams) -> MarketplaceRemoveResponse, Stable, Exclusive(Global::Config), unbuilt;
             MarketplaceUpgrade: "marketplace/upgrade" (MarketplaceUpgradeParams) -> MarketplaceUpgradeResponse, Stable, Exclusive(Global::Config), unbuilt;

@@ -17,6 +17,8 @@ mod elicitation;
 mod forks;
 mod goals;
 mod handshake;
+mod hooks;
+mod models;
 mod operators;
 mod process;
 mod reconnect;

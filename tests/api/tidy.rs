@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["methods"],
     &["rpc"],
     &["engine"],
-    &["model", "exec", "store"],
+    &["model", "exec", "store", "hooks"],
     &["config", "settings", "telemetry"],
     &["protocol", "files"],
 ];

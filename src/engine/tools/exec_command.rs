@@ -22,7 +22,9 @@ use crate::engine::tools::apply_patch::{grammar, run_patch};
 use crate::engine::tools::command_item::CommandItem;
 use crate::engine::tools::command_text::{budget, not_run, outcome};
 use crate::engine::tools::command_watch::Watch;
-use crate::engine::tools::{Tool, ToolContext, ToolOffer, ToolOutput, function_spec, parse_arguments};
+use crate::engine::tools::{
+    HookedCall, Tool, ToolCall, ToolContext, ToolOffer, ToolOutput, function_spec, hooked, parse_arguments,
+};
 use crate::exec::actions::command_actions;
 use crate::exec::bash;
 use crate::exec::decision::{Decision, Placement, Request, SandboxAvailability, decide, refuse_escalation};
@@ -94,6 +96,10 @@ impl Tool for ExecCommand {
 
     fn parallel(&self) -> bool {
         true
+    }
+
+    fn hooked(&self, call: &ToolCall) -> Option<HookedCall> {
+        hooked::shell_call(call, "cmd")
     }
 
     fn run(&self, cx: ToolContext) -> BoxFuture<'static, ToolOutput> {
@@ -193,7 +199,11 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
         sessions.forget(session.id());
     }
     let budget = budget(arguments.max_output_tokens, cx.turn.model.truncation);
-    Ok(outcome(&collected, session.id(), waiting.elapsed(), budget))
+    let output = outcome(&collected, session.id(), waiting.elapsed(), budget);
+    Ok(match collected.exit_code {
+        Some(_) => output.with_response(collected.output),
+        None => output,
+    })
 }
 
 /// Runs a command that is nothing but a patch.
@@ -256,6 +266,7 @@ async fn clear(
             match ask_about_command(cx, &item, key, question, arguments.justification.clone()).await {
                 Consent::Given { shown } => (placement, shown),
                 Consent::Refused => return Err(not_run(&item.command, "rejected by user")),
+                Consent::Forbidden(why) => return Err(not_run(&item.command, &why)),
             }
         }
     };

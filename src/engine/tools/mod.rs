@@ -11,6 +11,7 @@ mod command_watch;
 pub mod dynamic;
 pub mod exec_command;
 pub mod goal;
+pub mod hooked;
 pub mod request_user_input;
 mod set;
 #[cfg(test)]
@@ -80,6 +81,8 @@ pub struct ToolContext {
 pub struct ToolOutput {
     /// Text, or a list of text and images.
     pub body: FunctionCallOutputBody,
+    /// What hooks are told the call did; `None` when there is nothing to tell them: refused, or not finished.
+    pub response: Option<String>,
 }
 
 impl ToolOutput {
@@ -87,6 +90,7 @@ impl ToolOutput {
     pub fn text(text: impl Into<String>) -> Self {
         ToolOutput {
             body: FunctionCallOutputBody::Text(text.into()),
+            response: None,
         }
     }
 
@@ -97,8 +101,26 @@ impl ToolOutput {
         }
         ToolOutput {
             body: FunctionCallOutputBody::List(parts),
+            response: None,
         }
     }
+
+    /// The same, of a call that hooks hear of.
+    pub fn with_response(mut self, response: impl Into<String>) -> Self {
+        self.response = Some(response.into());
+        self
+    }
+}
+
+/// A call as hooks see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookedCall {
+    /// The names that the tool goes by, the one that hooks are told first.
+    pub names: &'static [&'static str],
+    /// The command, or the patch.
+    pub command: String,
+    /// The argument that holds it; `None` when it is the call's whole input.
+    pub argument: Option<&'static str>,
 }
 
 /// What decides which tools are offered and how they describe themselves.
@@ -131,6 +153,11 @@ pub trait Tool: Send + Sync {
     /// Whether calls may run beside other parallel calls. Others run alone.
     fn parallel(&self) -> bool {
         false
+    }
+
+    /// What hooks are told about a call before it runs; `None` for tools that hooks do not hear of.
+    fn hooked(&self, _call: &ToolCall) -> Option<HookedCall> {
+        None
     }
 
     /// Runs one call.

@@ -73,6 +73,8 @@ impl Trial {
             project_docs: ProjectDocs::default(),
             sections: vec![],
             raw_events: false,
+            hooks: Arc::default(),
+            came_by: std::sync::Mutex::new(None),
             patch_approvals: Default::default(),
             commands: Default::default(),
         };

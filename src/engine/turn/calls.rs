@@ -12,6 +12,7 @@ use tokio::sync::RwLock;
 use tokio::task::JoinHandle;
 
 use crate::engine::history::encode_item;
+use crate::engine::tools::hooked::{self, Called};
 use crate::engine::tools::{Tool, ToolCall, ToolContext, ToolInput, ToolOutput};
 use crate::engine::turn::task::Task;
 use crate::exec::truncate::{Budget, truncate_middle};
@@ -33,7 +34,7 @@ pub(super) struct RunningCall {
 
 enum Work {
     Done(ToolOutput),
-    Running(JoinHandle<ToolOutput>),
+    Running(JoinHandle<Called>),
 }
 
 impl Task {
@@ -140,13 +141,18 @@ impl Task {
     pub(super) async fn settle(&mut self, calls: Vec<RunningCall>) -> bool {
         let called = !calls.is_empty();
         for call in calls {
-            let output = match call.work {
-                Work::Done(output) => output,
-                Work::Running(handle) => handle.await.unwrap_or_else(|error| {
-                    tracing::error!(%error, thread.id = %self.host().thread_id, "a tool call ended in a panic");
-                    ToolOutput::text("the tool failed because of an internal fault of the server")
-                }),
+            let (output, contexts) = match call.work {
+                Work::Done(output) => (output, Vec::new()),
+                Work::Running(handle) => match handle.await {
+                    Ok(Called { output, contexts }) => (output, contexts),
+                    Err(error) => {
+                        tracing::error!(%error, thread.id = %self.host().thread_id, "a tool call ended in a panic");
+                        let text = "the tool failed because of an internal fault of the server";
+                        (ToolOutput::text(text), Vec::new())
+                    }
+                },
             };
+            self.add_contexts(contexts).await;
             let output = capped(output, self.scope.model.truncation);
             if let Some(item) = output_item(call.output_kind, &call.call_id, &output) {
                 self.remember(Arc::clone(&item));
@@ -157,22 +163,25 @@ impl Task {
     }
 }
 
-async fn run(tool: Arc<dyn Tool>, cx: ToolContext, lock: Arc<RwLock<()>>, overlaps: bool) -> ToolOutput {
+async fn run(tool: Arc<dyn Tool>, cx: ToolContext, lock: Arc<RwLock<()>>, overlaps: bool) -> Called {
     let started = Instant::now();
     let cancel = cx.cancel.clone();
     let work = async {
         if overlaps {
             let _shared = lock.read().await;
-            tool.run(cx).await
+            hooked::run(&*tool, cx).await
         } else {
             let _alone = lock.write().await;
-            tool.run(cx).await
+            hooked::run(&*tool, cx).await
         }
     };
     tokio::select! {
         biased;
-        () = cancel.cancelled() => ToolOutput::text(tool.aborted(started.elapsed())),
-        output = work => output,
+        () = cancel.cancelled() => Called {
+            output: ToolOutput::text(tool.aborted(started.elapsed())),
+            contexts: Vec::new(),
+        },
+        called = work => called,
     }
 }
 

@@ -8,6 +8,7 @@ mod calls;
 pub mod edit;
 mod ending;
 mod goal;
+mod hooks;
 mod image;
 mod message;
 mod opening;

@@ -17,8 +17,8 @@ use crate::protocol::{InputModality, ModeKind, TextElement, ThreadItem, UserInpu
 use crate::store::{EventMsg, ItemIdOf, RolloutItem, StoreError, TaskStarted, TurnContextLine};
 
 impl Task {
-    /// Records the context and the input, and publishes the input.
-    pub(super) async fn open(&mut self, input: &[UserInput], goal: Option<InputItem>) -> Result<(), Failure> {
+    /// Records the context and the input, and publishes the input. Returns whether the turn goes on: hooks may end it.
+    pub(super) async fn open(&mut self, input: &[UserInput], goal: Option<InputItem>) -> Result<bool, Failure> {
         if self.host().cancel.is_cancelled() {
             return Err(Failure::Interrupted);
         }
@@ -42,9 +42,13 @@ impl Task {
         }));
     }
 
-    /// Records what the model has to know and the first input, and publishes both.
-    pub(super) async fn say_first(&mut self, input: &[UserInput], goal: Option<InputItem>) -> Result<(), Failure> {
+    /// Records what the model has to know and the first input, and publishes both. Returns whether hooks let it.
+    pub(super) async fn say_first(&mut self, input: &[UserInput], goal: Option<InputItem>) -> Result<bool, Failure> {
         let mut context = self.tell_situation();
+        if !self.session_began(&mut context).await {
+            self.flush().await?;
+            return Ok(false);
+        }
         if let Some(goal) = goal {
             self.remember(Arc::clone(&goal));
             context.push(goal);
@@ -52,8 +56,8 @@ impl Task {
         self.say(context, input).await.map_err(Failure::from)
     }
 
-    /// A message of the user that came while the turn ran.
-    pub(super) async fn user_message(&mut self, input: &[UserInput]) -> Result<(), Failure> {
+    /// A message of the user that came while the turn ran. Returns whether hooks let it through.
+    pub(super) async fn user_message(&mut self, input: &[UserInput]) -> Result<bool, Failure> {
         self.say(Vec::new(), input).await.map_err(Failure::from)
     }
 
@@ -78,8 +82,12 @@ impl Task {
         situation.items
     }
 
-    /// Records the user's message behind the `context`, then publishes both.
-    async fn say(&mut self, context: Vec<InputItem>, input: &[UserInput]) -> Result<(), StoreError> {
+    /// Records the user's message behind the `context`, then publishes both. Returns whether hooks let it through.
+    async fn say(&mut self, context: Vec<InputItem>, input: &[UserInput]) -> Result<bool, StoreError> {
+        let Some(hook_contexts) = self.prompt_submitted(input).await else {
+            self.flush().await?;
+            return Ok(false);
+        };
         let images = self.scope.model.input_modalities.contains(&InputModality::Image);
         let said = UserMessage::read(input, images).await;
         let id = items::new_id();
@@ -92,6 +100,9 @@ impl Task {
             self.event(EventMsg::UserMessage(event_of(input)));
             let turn_id = self.host().turn_id.to_string();
             self.line(RolloutItem::item_id(turn_id, &id, ItemIdOf::UserMessage));
+        }
+        for context in &hook_contexts {
+            self.remember(Arc::clone(context));
         }
         for skill in &said.skills {
             self.remember(Arc::clone(skill));
@@ -108,14 +119,14 @@ impl Task {
             items::publish_started(self.host(), item.clone()).await;
             items::publish_completed(self.host(), item).await;
         }
-        for skill in &said.skills {
-            self.publish_raw(skill).await;
+        for item in hook_contexts.iter().chain(&said.skills) {
+            self.publish_raw(item).await;
         }
         for message in said.warnings {
             let thread_id = Some(self.host().thread_id.to_string());
             self.host().publish(&WarningNotification { message, thread_id }).await;
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -25,7 +25,7 @@ impl Task {
         for pending in self.host().take_pending_input() {
             match pending {
                 Pending::Told(item) => self.tell(item).await?,
-                Pending::Input(said) if opened => self.user_message(&said.input).await?,
+                Pending::Input(said) if opened => drop(self.user_message(&said.input).await?),
                 Pending::Input(said) => {
                     opened = true;
                     self.say_first(&said.input, None).await?;

@@ -91,18 +91,25 @@ impl Task {
     /// Runs the loop to its end. An auto-compaction belongs before the first step and between two steps.
     pub(super) async fn run(&mut self, input: &[UserInput], goal: Option<InputItem>) -> Result<(), Failure> {
         self.by_itself = goal.is_some();
-        self.open(input, goal).await?;
-        self.steps().await
+        match self.open(input, goal).await? {
+            true => self.steps().await,
+            false => Ok(()),
+        }
     }
 
     /// Steps until there is nothing left to do.
     pub(super) async fn steps(&mut self) -> Result<(), Failure> {
         self.scope.services.goal.turn_began();
+        let mut sent_back = false;
         loop {
             let goes_on = self.step().await?;
-            if !self.take_in().await? && !goes_on {
+            if self.take_in().await? || goes_on {
+                continue;
+            }
+            if !self.sent_back_by_hooks(sent_back).await? {
                 return Ok(());
             }
+            sent_back = true;
         }
     }
 
@@ -112,7 +119,7 @@ impl Task {
         let any = !pending.is_empty();
         for pending in pending {
             match pending {
-                Pending::Input(said) => self.user_message(&said.input).await?,
+                Pending::Input(said) => drop(self.user_message(&said.input).await?),
                 Pending::Told(item) => self.tell(item).await?,
             }
         }

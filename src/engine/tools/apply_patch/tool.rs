@@ -16,14 +16,17 @@ use serde_json::{Value, json};
 use super::apply::{Applied, Change, VerifiedPatch, apply, shown, verify};
 use super::decision::{PatchDecision, Writable, patch_decision};
 use super::grammar;
+use crate::engine::hooks;
 use crate::engine::host::Answer;
 use crate::engine::items;
 use crate::engine::scope::TurnScope;
-use crate::engine::tools::{Tool, ToolContext, ToolInput, ToolOffer, ToolOutput, parse_arguments};
+use crate::engine::tools::{
+    HookedCall, Tool, ToolCall, ToolContext, ToolInput, ToolOffer, ToolOutput, hooked, parse_arguments,
+};
 use crate::protocol::methods::server::ItemFileChangeRequestApproval;
 use crate::protocol::{
-    AbsolutePathBuf, FileChangeApprovalDecision, FileChangeRequestApprovalParams, ItemStartedNotification,
-    PatchApplyStatus, ThreadActiveFlag, ThreadItem,
+    AbsolutePathBuf, FileChangeApprovalDecision, FileChangeRequestApprovalParams, HookEventName,
+    ItemStartedNotification, PatchApplyStatus, ThreadActiveFlag, ThreadItem,
 };
 use crate::rpc::EncodedNotification;
 use crate::store::{EventMsg, PatchApplyEnd, RolloutFileChange, RolloutItem};
@@ -103,18 +106,27 @@ impl PatchOutcome {
 
     /// The output of a command that was nothing but a patch.
     pub fn to_command_text(&self) -> String {
-        match self {
-            PatchOutcome::Ran {
-                exit_code,
-                text,
-                duration,
-            } => {
-                let tenths = (duration.as_secs_f64() * 10.0).round() / 10.0;
-                let told = json!({"output": text, "metadata": {"exit_code": exit_code, "duration_seconds": tenths}});
-                format!("Wall time: 0.0000 seconds\nOutput:\n{told}")
+        match (self, self.told()) {
+            (PatchOutcome::Refused(text), _) => text.clone(),
+            (PatchOutcome::Ran { .. }, told) => {
+                format!("Wall time: 0.0000 seconds\nOutput:\n{}", told.unwrap_or_default())
             }
-            PatchOutcome::Refused(text) => text.clone(),
         }
+    }
+
+    /// What came of it, as JSON text; `None` when it was not tried.
+    fn told(&self) -> Option<String> {
+        let PatchOutcome::Ran {
+            exit_code,
+            text,
+            duration,
+        } = self
+        else {
+            return None;
+        };
+        let tenths = (duration.as_secs_f64() * 10.0).round() / 10.0;
+        let told = json!({"output": text, "metadata": {"exit_code": exit_code, "duration_seconds": tenths}});
+        Some(told.to_string())
     }
 }
 
@@ -138,6 +150,10 @@ impl Tool for ApplyPatch {
         })
     }
 
+    fn hooked(&self, call: &ToolCall) -> Option<HookedCall> {
+        hooked::patch_call(call)
+    }
+
     fn run(&self, cx: ToolContext) -> BoxFuture<'static, ToolOutput> {
         Box::pin(async move {
             let text = match &cx.call.input {
@@ -155,7 +171,12 @@ impl Tool for ApplyPatch {
                 },
             };
             let cwd = cx.turn.settings.cwd.clone();
-            ToolOutput::text(run_patch(&cx, text, cwd).await.to_text())
+            let outcome = run_patch(&cx, text, cwd).await;
+            let output = ToolOutput::text(outcome.to_text());
+            match outcome.told() {
+                Some(told) => output.with_response(told),
+                None => output,
+            }
         })
     }
 }
@@ -169,6 +190,7 @@ struct Arguments {
 /// Verifies, asks about and applies a patch; shows it as the call's `fileChange` item.
 pub async fn run_patch(cx: &ToolContext, text: String, cwd: AbsolutePathBuf) -> PatchOutcome {
     let settings = Arc::clone(&cx.turn.settings);
+    let asked_about = text.trim().to_owned();
     let judged = tokio::task::spawn_blocking(move || {
         let patch = grammar::parse(&text).map_err(|error| format!("apply_patch verification failed: {error}"))?;
         if patch.environment.is_some() {
@@ -189,9 +211,9 @@ pub async fn run_patch(cx: &ToolContext, text: String, cwd: AbsolutePathBuf) -> 
     match decision {
         PatchDecision::Reject(text) => return PatchOutcome::Refused(text.to_owned()),
         PatchDecision::Ask if !approvals.covers(&patch) => {
-            if !ask(cx, &patch).await {
+            if let Some(refusal) = refused(cx, &patch, &asked_about).await {
                 let declined = Applied {
-                    stderr: "patch rejected by user".to_owned(),
+                    stderr: refusal,
                     ..Applied::default()
                 };
                 finish(
@@ -216,8 +238,25 @@ pub async fn run_patch(cx: &ToolContext, text: String, cwd: AbsolutePathBuf) -> 
         .unwrap_or_else(|error| PatchOutcome::Refused(format!("apply_patch failed: {error}")))
 }
 
-/// Asks for approval and shows the item while it does. Never returns when the turn ends instead.
-async fn ask(cx: &ToolContext, patch: &VerifiedPatch) -> bool {
+/// Asks the hooks, then the user, and shows the item meanwhile. Returns why the patch may not be applied, if it may not.
+async fn refused(cx: &ToolContext, patch: &VerifiedPatch, text: &str) -> Option<String> {
+    let hooked = cx.turn.services.hooks.has(HookEventName::PermissionRequest);
+    if hooked {
+        let item = item(&cx.call.call_id, patch, PatchApplyStatus::InProgress);
+        items::publish_started(&cx.turn.host, item).await;
+        let said = hooks::permission(&cx.turn, &cx.call.call_id, hooked::PATCH, text, None).await;
+        match said {
+            Some(Ok(())) => return None,
+            Some(Err(message)) => return Some(message),
+            None => {}
+        }
+    }
+    let allowed = ask(cx, patch, !hooked).await;
+    (!allowed).then(|| "patch rejected by user".to_owned())
+}
+
+/// Asks for approval, and shows the item if that is not done yet. Never returns when the turn ends instead.
+async fn ask(cx: &ToolContext, patch: &VerifiedPatch, show: bool) -> bool {
     let host = &cx.turn.host;
     let started_at_ms = items::now_ms();
     let announce = EncodedNotification::new(&ItemStartedNotification {
@@ -236,7 +275,7 @@ async fn ask(cx: &ToolContext, patch: &VerifiedPatch) -> bool {
     };
     let flag = Some(ThreadActiveFlag::WaitingOnApproval);
     let answer = host
-        .ask_about::<ItemFileChangeRequestApproval>(Some(announce), &params, flag)
+        .ask_about::<ItemFileChangeRequestApproval>(show.then_some(announce), &params, flag)
         .await;
     match answer {
         Answer::Given(response) => match response.decision {

@@ -158,6 +158,8 @@ impl Bench {
                 None => ToolSet::new(&setup.dynamic),
             },
             commands: Default::default(),
+            hooks: Arc::default(),
+            came_by: std::sync::Mutex::new(None),
             patch_approvals: Default::default(),
             shell: "bash".into(),
             project_docs: Default::default(),

@@ -105,6 +105,8 @@ impl Bench {
             project_docs: Default::default(),
             sections: Vec::new(),
             raw_events: false,
+            hooks: Arc::default(),
+            came_by: std::sync::Mutex::new(None),
             patch_approvals: Default::default(),
         });
         let cwd = AbsolutePathBuf::new(cwd).unwrap();
