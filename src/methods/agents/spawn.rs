@@ -289,7 +289,7 @@ fn introduce(services: &Services, thread: &ThreadRef, parent: ThreadId) -> Resul
 /// What an agent takes over of its parent's conversation: what was said, without the work in between.
 async fn forked(services: &Services, parent: ThreadId) -> Result<Vec<InputItem>, AgentError> {
     let stored = services.store.conversation(parent, 0).await.map_err(failed)?;
-    Ok(stored.items.into_iter().filter(|item| is_said(item)).collect())
+    Ok(stored.items.into_iter().filter(is_said).collect())
 }
 
 /// Whether an item is a message of the user, of the server, or a final answer.
