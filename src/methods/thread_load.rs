@@ -226,7 +226,7 @@ impl Loading {
             false => None,
         };
         let goal = GoalKeeper::new(self.recorder.clone(), enabled, goal);
-        let (commands, problem) = CommandState::load(&self.prepared.config).await;
+        let (commands, problem) = CommandState::load(&self.prepared.config, services.sandbox.clone()).await;
         if let Some(problem) = problem {
             tracing::warn!(thread.id = %self.id, "the command rules do not count: {problem}");
         }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 use crate::config::ConfigLoader;
+use crate::exec::Sandbox;
 use crate::model::Models;
 use crate::rpc::directory::{ClientDirectory, ThreadDirectory};
 use crate::rpc::identity::Identity;
@@ -31,6 +32,8 @@ pub struct Services {
     pub store: Arc<dyn ThreadStore>,
     /// Which agents were spawned by which thread.
     pub agents: Arc<dyn AgentGraphStore>,
+    /// What holds commands to their policy.
+    pub sandbox: Arc<Sandbox>,
     /// Model providers by id.
     pub models: Models,
     /// The loaded threads.
