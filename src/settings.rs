@@ -30,6 +30,18 @@ pub enum Durability {
     Os,
 }
 
+/// By which way commands are confined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SandboxMethod {
+    /// The best one that works here.
+    Auto,
+    /// Landlock and a filter for system calls.
+    Landlock,
+    /// bubblewrap, and the same filter.
+    Bubblewrap,
+}
+
 /// A text that never shows in logs or answers.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
@@ -90,6 +102,8 @@ pub struct Settings {
     pub durability: Durability,
     /// The bearer token of the admin endpoints and of metrics; without one they answer loopback peers only.
     pub admin_token: Option<Secret>,
+    /// By which way commands are confined.
+    pub sandbox_method: SandboxMethod,
     /// How many threads serve HTTP and WebSockets.
     pub http_workers: usize,
     /// How many connections the listeners hold at once, all together.
@@ -158,6 +172,7 @@ impl Settings {
             idle_unload: Duration::from_secs(30 * 60),
             durability: Durability::Turn,
             admin_token: None,
+            sandbox_method: SandboxMethod::Auto,
             http_workers: cores.min(4),
             max_connections: 16_384,
         }

@@ -21,6 +21,7 @@ use crate::actors::thread::{Surroundings, ThreadRegistry};
 use crate::actors::{Handle, Kernel};
 use crate::config::ConfigLoader;
 use crate::engine::turn::run_turn;
+use crate::exec::Sandbox;
 use crate::model::Models;
 use crate::protocol::ConfigWarningNotification;
 use crate::rpc::EncodedNotification;
@@ -153,6 +154,7 @@ pub(crate) fn services(settings: Settings, config: &[(String, String)], store: &
         agents: Arc::new(store.agent_graph()),
         spawning: Mutex::default(),
         store: threads_on_disk,
+        sandbox: Arc::new(Sandbox::new(settings.sandbox_method)),
         models: Models::new(home.clone()),
         threads: Arc::new(threads),
         clients,

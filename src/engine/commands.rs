@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::config::{ResolvedConfig, TrustLevel};
 use crate::engine::pause::Pause;
-use crate::exec::Sessions;
 use crate::exec::policy::{self, Policy, RuleFileError};
+use crate::exec::{Sandbox, Sessions};
 
 /// What a user approved for the session: exactly this command, here, in this manner.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -30,6 +30,8 @@ pub struct ApprovalKey {
 pub struct CommandState {
     /// The processes that run, or ended unseen.
     pub sessions: Sessions,
+    /// What holds them to their policy.
+    pub sandbox: Arc<Sandbox>,
     /// Whether waiting for them counts.
     pub pause: Pause,
     rules: RwLock<Arc<Policy>>,
@@ -37,24 +39,25 @@ pub struct CommandState {
 }
 
 impl CommandState {
-    /// Starts with these rules.
-    pub fn new(rules: Policy) -> Self {
+    /// Starts with these rules and this sandbox.
+    pub fn new(rules: Policy, sandbox: Arc<Sandbox>) -> Self {
         CommandState {
+            sandbox,
             rules: RwLock::new(Arc::new(rules)),
             ..CommandState::default()
         }
     }
 
     /// Reads the rules that count for a configuration. A problem means that there are none; clients are to be told.
-    pub async fn load(config: &ResolvedConfig) -> (Self, Option<RuleFileError>) {
+    pub async fn load(config: &ResolvedConfig, sandbox: Arc<Sandbox>) -> (Self, Option<RuleFileError>) {
         let project = config.project_root.as_deref().unwrap_or(&config.cwd);
         let trusted = (config.trust == Some(TrustLevel::Trusted)).then_some(project);
         let folders = policy::rule_folders(&config.home, trusted);
         match tokio::task::spawn_blocking(move || policy::load(&folders)).await {
-            Ok(loaded) => (CommandState::new(loaded.policy), loaded.problem),
+            Ok(loaded) => (CommandState::new(loaded.policy, sandbox), loaded.problem),
             Err(error) => {
                 tracing::error!(%error, "the command rules were not read");
-                (CommandState::default(), None)
+                (CommandState::new(Policy::default(), sandbox), None)
             }
         }
     }

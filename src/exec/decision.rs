@@ -23,13 +23,6 @@ pub enum SandboxAvailability {
     Unavailable,
 }
 
-impl SandboxAvailability {
-    /// What this build can do on this machine.
-    pub fn here() -> Self {
-        SandboxAvailability::Unavailable
-    }
-}
-
 /// Everything a decision depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {

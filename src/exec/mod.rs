@@ -12,6 +12,7 @@ pub mod output;
 pub mod policy;
 pub mod pty;
 pub mod safety;
+pub mod sandbox;
 pub mod script;
 pub mod session;
 pub mod sessions;
@@ -20,5 +21,6 @@ pub mod spawn;
 pub mod truncate;
 pub mod utf8;
 
+pub use sandbox::Sandbox;
 pub use session::{Session, SpawnError};
 pub use sessions::Sessions;

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::exec::output::HeadTail;
 use crate::exec::pty::Pty;
+use crate::exec::sandbox::LaunchError;
 use crate::exec::spawn::{OutputEnd, ProcessGroup, SpawnRequest, Started, spawn};
 
 /// How long output may still arrive after the end of the process, from children that share its pipe.
@@ -36,6 +37,15 @@ const KILLED: i32 = -1;
 #[derive(Debug, thiserror::Error)]
 #[error("Failed to create unified exec process: {0}")]
 pub struct SpawnError(#[from] pub std::io::Error);
+
+impl From<LaunchError> for SpawnError {
+    fn from(error: LaunchError) -> Self {
+        SpawnError(match error {
+            LaunchError::Program(error) => error,
+            other => std::io::Error::other(other),
+        })
+    }
+}
 
 /// Why typing into a process failed.
 #[derive(Debug, thiserror::Error)]

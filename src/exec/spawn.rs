@@ -1,5 +1,8 @@
 //! Starting a process: its own session and process group, bound to this server's life, its output on one descriptor.
 //!
+//! A confined command is started by way of its [`Launch`], which confines itself and becomes the command. No child
+//! inherits a descriptor beyond the standard ones, save for the order that a launch takes with it.
+//!
 //! Standard output and error share a descriptor, so their order is the order of writing. Without a terminal standard
 //! input is empty. What a child does between fork and exec has no safe form, so that `unsafe` is kept here.
 //!
@@ -7,6 +10,7 @@
 //! as the server (an arbiter), never on the blocking pool.
 
 use std::io;
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -16,6 +20,7 @@ use tokio::process::{Child, Command};
 
 use crate::exec::environment::Environment;
 use crate::exec::pty::{Pty, PtySize};
+use crate::exec::sandbox::Launch;
 
 /// What to start.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +33,8 @@ pub struct SpawnRequest<'a> {
     pub environment: &'a Environment,
     /// The size of its terminal; none means pipes and no input.
     pub terminal: Option<PtySize>,
+    /// How it is started when it is confined; then `argv` is what it becomes.
+    pub confined: Option<&'a Launch>,
 }
 
 /// A process that runs.
@@ -68,9 +75,19 @@ pub fn spawn(request: &SpawnRequest<'_>) -> io::Result<Started> {
         .argv
         .split_first()
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no program given"))?;
-    let mut command = Command::new(program);
+    let mut command = match request.confined {
+        Some(launch) => {
+            let mut command = Command::new(&launch.program);
+            command.args(&launch.arguments);
+            command
+        }
+        None => {
+            let mut command = Command::new(program);
+            command.args(arguments);
+            command
+        }
+    };
     command
-        .args(arguments)
         .current_dir(request.cwd)
         .env_clear()
         .envs(request.environment)
@@ -93,7 +110,8 @@ pub fn spawn(request: &SpawnRequest<'_>) -> io::Result<Started> {
             OutputEnd::Pipe(tokio::net::unix::pipe::Receiver::from_owned_fd(ours.into())?)
         }
     };
-    prepare_child(&mut command, request.terminal.is_some());
+    let order = request.confined.map(|launch| launch.order.as_raw_fd());
+    prepare_child(&mut command, request.terminal.is_some(), order);
     let child = command.spawn()?;
     let pid = child
         .id()
@@ -106,12 +124,12 @@ pub fn spawn(request: &SpawnRequest<'_>) -> io::Result<Started> {
     })
 }
 
-/// Makes the child lead a session of its own, take its terminal, and not outlive us.
+/// Makes the child lead a session of its own, take its terminal, inherit nothing but `order`, and not outlive us.
 #[allow(unsafe_code, reason = "pre_exec has no safe form")]
-fn prepare_child(command: &mut Command, terminal: bool) {
+fn prepare_child(command: &mut Command, terminal: bool, order: Option<RawFd>) {
     let parent = nix::unistd::getpid();
     // SAFETY: the closure runs between fork and exec and makes only async-signal-safe system calls: setsid, ioctl,
-    // prctl, getppid. It does not allocate, lock or touch memory shared with other threads.
+    // prctl, getppid, close_range, fcntl. It does not allocate, lock or touch memory shared with other threads.
     unsafe {
         command.pre_exec(move || {
             nix::unistd::setsid()?;
@@ -125,9 +143,18 @@ fn prepare_child(command: &mut Command, terminal: bool) {
                 if nix::unistd::getppid() != parent {
                     return Err(io::Error::from(io::ErrorKind::BrokenPipe));
                 }
+                // Not every descriptor in this process was opened by us, with the flag that closes it. Kernels without
+                // this call answer so; what was opened by us is closed there too.
+                let close = nix::libc::CLOSE_RANGE_CLOEXEC;
+                nix::libc::syscall(nix::libc::SYS_close_range, 3, nix::libc::c_uint::MAX, close);
             }
             #[cfg(not(target_os = "linux"))]
             let _ = parent;
+            if let Some(order) = order
+                && nix::libc::fcntl(order, nix::libc::F_SETFD, 0) == -1
+            {
+                return Err(io::Error::last_os_error());
+            }
             Ok(())
         });
     }

@@ -282,7 +282,7 @@ impl Loading {
         };
         let goal = GoalKeeper::new(self.recorder.clone(), enabled, goal);
         let hooks = self.hooks(services).await?;
-        let (commands, problem) = CommandState::load(&self.prepared.config).await;
+        let (commands, problem) = CommandState::load(&self.prepared.config, services.sandbox.clone()).await;
         if let Some(problem) = problem {
             tracing::warn!(thread.id = %self.id, "the command rules do not count: {problem}");
         }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 use crate::config::ConfigLoader;
+use crate::exec::Sandbox;
 use crate::model::Models;
 use crate::protocol::ThreadId;
 use crate::rpc::directory::{ClientDirectory, ThreadDirectory};
@@ -35,6 +36,8 @@ pub struct Services {
     pub agents: Arc<dyn AgentGraphStore>,
     /// How many agents are being made, by session: they count before they are loaded.
     pub spawning: Mutex<HashMap<ThreadId, usize>>,
+    /// What holds commands to their policy.
+    pub sandbox: Arc<Sandbox>,
     /// Model providers by id.
     pub models: Models,
     /// The loaded threads.

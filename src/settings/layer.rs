@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Durability, Secret, Settings, SettingsError};
+use super::{Durability, SandboxMethod, Secret, Settings, SettingsError};
 
 /// Settings that one source sets; what it leaves out stays as the layer below has it.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -46,14 +46,24 @@ pub struct Layer {
     pub durability: Option<Durability>,
     /// [`Settings::admin_token`].
     pub admin_token: Option<Secret>,
+    /// The table `[sandbox]`.
+    pub sandbox: Option<SandboxLayer>,
     /// [`Settings::http_workers`].
     pub http_workers: Option<usize>,
     /// [`Settings::max_connections`].
     pub max_connections: Option<usize>,
 }
 
-/// Every key, for finding its variable.
-const KEYS: [&str; 18] = [
+/// What a source says of the sandbox.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SandboxLayer {
+    /// [`Settings::sandbox_method`].
+    pub method: Option<SandboxMethod>,
+}
+
+/// Every key, for finding its variable. `sandbox_method` stands for the key in the table.
+const KEYS: [&str; 19] = [
     "allowed_origins",
     "drain_timeout_seconds",
     "heartbeat_interval_seconds",
@@ -70,6 +80,7 @@ const KEYS: [&str; 18] = [
     "idle_unload_minutes",
     "durability",
     "admin_token",
+    "sandbox_method",
     "http_workers",
     "max_connections",
 ];
@@ -128,6 +139,7 @@ impl Layer {
             idle_unload_minutes: self.idle_unload_minutes.or(below.idle_unload_minutes),
             durability: self.durability.or(below.durability),
             admin_token: self.admin_token.or(below.admin_token),
+            sandbox: self.sandbox.or(below.sandbox),
             http_workers: self.http_workers.or(below.http_workers),
             max_connections: self.max_connections.or(below.max_connections),
         }
@@ -165,6 +177,10 @@ impl Layer {
         if self.admin_token.is_some() {
             settings.admin_token = self.admin_token;
         }
+        set(
+            &mut settings.sandbox_method,
+            self.sandbox.and_then(|sandbox| sandbox.method),
+        );
         set(&mut settings.http_workers, self.http_workers);
         set(&mut settings.max_connections, self.max_connections);
     }
@@ -180,6 +196,12 @@ fn parse_one(key: &str, value: &str) -> Result<Layer, String> {
     match key {
         // A token that looks like a number is still a text.
         "admin_token" | "durability" => parse(text),
+        "sandbox_method" => SandboxMethod::deserialize(text)
+            .map(|method| Layer {
+                sandbox: Some(SandboxLayer { method: Some(method) }),
+                ..Layer::default()
+            })
+            .map_err(|error| error.message().to_string()),
         "allowed_origins" if !value.starts_with('[') => {
             let origins = value.split(',').map(str::trim).filter(|origin| !origin.is_empty());
             parse(toml::Value::Array(

@@ -27,12 +27,14 @@ use crate::engine::tools::{
 };
 use crate::exec::actions::command_actions;
 use crate::exec::bash;
-use crate::exec::decision::{Decision, Placement, Request, SandboxAvailability, decide, refuse_escalation};
+use crate::exec::decision::{Decision, Placement, Request, decide, refuse_escalation};
 use crate::exec::environment::child_environment;
 use crate::exec::pty::PtySize;
+use crate::exec::sandbox::policy::Place;
+use crate::exec::sandbox::{Confinement, Launch};
 use crate::exec::shell::{Shell, display};
 use crate::exec::spawn::SpawnRequest;
-use crate::exec::{Session, Sessions};
+use crate::exec::{Session, Sessions, SpawnError};
 use crate::protocol::AbsolutePathBuf;
 
 const NAME: &str = "exec_command";
@@ -113,6 +115,8 @@ struct Cleared {
     item: CommandItem,
     /// Clients know the item already.
     shown: bool,
+    /// Where it runs.
+    placement: Placement,
 }
 
 async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
@@ -145,18 +149,39 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
     if let Some(output) = patch(&cx, &arguments.cmd, &cwd).await {
         return Ok(output);
     }
-    let Cleared { argv, item, shown } = clear(&cx, &arguments, login, cwd.clone()).await?;
+    let Cleared {
+        argv,
+        item,
+        shown,
+        placement,
+    } = clear(&cx, &arguments, login, cwd.clone()).await?;
 
     let sessions = &cx.turn.services.commands.sessions;
-    let environment = child_environment(&config.shell_environment_policy, cx.turn.host.thread_id, false);
-    let request = SpawnRequest {
-        argv: &argv,
-        cwd: cwd.as_path(),
-        environment: &environment,
-        terminal: arguments.tty.then(PtySize::default),
+    let confinement = match placement {
+        Placement::Unrestricted => None,
+        Placement::Sandboxed => confinement(&cx).await,
+    };
+    let network_off = confinement.as_ref().is_some_and(|confinement| !confinement.network);
+    let environment = child_environment(&config.shell_environment_policy, cx.turn.host.thread_id, network_off);
+    let start = |confined: Option<&Launch>| {
+        let request = SpawnRequest {
+            argv: &argv,
+            cwd: cwd.as_path(),
+            environment: &environment,
+            terminal: arguments.tty.then(PtySize::default),
+            confined,
+        };
+        sessions.start(item.id.as_str().into(), &request)
     };
     let started = Instant::now();
-    let session = match sessions.start(item.id.as_str().into(), &request) {
+    let session = match confinement {
+        None => start(None),
+        Some(confinement) => {
+            let launch = cx.turn.services.commands.sandbox.launch(&argv, confinement);
+            launch.map_err(SpawnError::from).and_then(|launch| start(Some(&launch)))
+        }
+    };
+    let session = match session {
         Ok(session) => session,
         Err(error) => {
             if shown {
@@ -241,7 +266,7 @@ async fn clear(
         argv: &argv,
         approval: &settings.approval_policy,
         sandbox: &settings.sandbox,
-        availability: SandboxAvailability::here(),
+        availability: cx.turn.services.commands.sandbox.availability(),
         escalated,
         proposed_prefix: arguments.prefix_rule.as_deref(),
         rules: &cx.turn.services.commands.rules(),
@@ -270,11 +295,29 @@ async fn clear(
             }
         }
     };
-    match placement {
-        Placement::Unrestricted => Ok(Cleared { argv, item, shown }),
-        // No build places commands in a sandbox yet; one that did without having it must not run them bare.
-        Placement::Sandboxed => Err(not_run(&item.command, "no sandbox is available on this machine")),
-    }
+    Ok(Cleared {
+        argv,
+        item,
+        shown,
+        placement,
+    })
+}
+
+/// What holds for a confined command of this turn.
+async fn confinement(cx: &ToolContext) -> Option<Confinement> {
+    let settings = cx.turn.settings.clone();
+    let home = cx.turn.services.config.home.clone();
+    let resolve = move || {
+        let place = Place {
+            workspace_roots: &settings.workspace_roots,
+            home: &home,
+        };
+        Confinement::resolve(&settings.sandbox, &place)
+    };
+    // A lookup that fell confines to reading.
+    tokio::task::spawn_blocking(resolve)
+        .await
+        .unwrap_or_else(|_| Some(Confinement::default()))
 }
 
 /// Ends a process whose call went away before clients heard of it.

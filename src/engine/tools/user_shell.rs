@@ -54,6 +54,7 @@ pub async fn run(turn: &Arc<TurnScope>, script: &str, interrupted: impl Future<O
         cwd: cwd.as_path(),
         environment: &environment,
         terminal: None,
+        confined: None,
     };
     let started = Instant::now();
     let end = match Session::start(0, item.id.as_str().into(), &request) {

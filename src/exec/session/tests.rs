@@ -13,6 +13,7 @@ fn start_in(sessions: &Sessions, script: &str, terminal: bool) -> Arc<Session> {
         cwd: Path::new("/"),
         environment: &environment,
         terminal: terminal.then(PtySize::default),
+        confined: None,
     };
     sessions.start("call".into(), &request).unwrap()
 }
@@ -85,6 +86,7 @@ async fn a_missing_folder_or_program_is_an_error() {
         cwd: Path::new("/no/such/folder"),
         environment: &environment,
         terminal: None,
+        confined: None,
     };
     let sessions = Sessions::default();
     let error = sessions.start("call".into(), &request).unwrap_err();
