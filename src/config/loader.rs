@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::config::file::{ConfigProblem, FileCache};
 use crate::config::provider::{ProviderConfig, builtin_providers};
 use crate::config::resolved::{ConfigToml, ResolvedConfig, TrustLevel};
-use crate::config::{ConfigError, trust};
+use crate::config::{AgentsConfig, ConfigError, trust};
 use crate::protocol::{ApprovalsReviewer, AskForApproval, Personality, SandboxMode, SandboxPolicy};
 
 /// The system layer, read when it exists.
@@ -251,6 +251,7 @@ impl ConfigLoader {
                 .into_iter()
                 .filter_map(|(key, value)| Some((key, value.as_bool()?)))
                 .collect(),
+            agents: AgentsConfig::read(&toml.agents, &self.home)?,
             interrupt_message: toml
                 .agents
                 .get("interrupt_message")

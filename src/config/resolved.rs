@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::config::{ProviderConfig, ShellEnvironmentPolicy};
+use crate::config::{AgentsConfig, ProviderConfig, ShellEnvironmentPolicy};
 use crate::protocol::{
     AbsolutePathBuf, ApprovalsReviewer, AskForApproval, Personality, ReasoningEffort, ReasoningSummary, SandboxMode,
     SandboxPolicy, Verbosity,
@@ -144,6 +144,8 @@ pub struct ResolvedConfig {
     pub web_search: Option<WebSearchMode>,
     /// Feature switches the configuration sets.
     pub features: BTreeMap<String, bool>,
+    /// Limits and roles of agents.
+    pub agents: AgentsConfig,
     /// Whether an interrupt leaves a marker in the history (`agents.interrupt_message`).
     pub interrupt_message: bool,
 }

@@ -30,6 +30,6 @@ pub(crate) fn seed(home: &Path) -> ThreadSeed {
     };
     let goal = GoalKeeper::new(loading.recorder.clone(), false, None);
     loading
-        .seed(&models, RequestIdentity::default(), CommandState::default(), goal)
+        .seed(&models, RequestIdentity::default(), CommandState::default(), goal, None)
         .unwrap()
 }

@@ -158,6 +158,7 @@ impl Bench {
                 None => ToolSet::new(&setup.dynamic),
             },
             commands: Default::default(),
+            agents: None,
             patch_approvals: Default::default(),
             shell: "bash".into(),
             project_docs: Default::default(),
