@@ -114,7 +114,18 @@ fn seam(cx: &ToolContext) -> Result<(Arc<dyn Agents>, Lineage), ToolOutput> {
 
 /// Reads an agent's id.
 fn agent_id(text: &str) -> Result<ThreadId, ToolOutput> {
-    ThreadId::parse(text).map_err(|error| ToolOutput::text(format!("invalid agent id {text}: {error}")))
+    let id = uuid::Uuid::parse_str(text).map(ThreadId);
+    id.map_err(|error| ToolOutput::text(format!("invalid agent id {text}: {}", words(&error))))
+}
+
+/// Why a text is no id, in the words that models know: positions count from 1.
+fn words(error: &uuid::Error) -> String {
+    let text = format!("{error:?}");
+    let counted = text.split_once("index: ").and_then(|(before, rest)| {
+        let (index, after) = rest.split_once(' ')?;
+        Some(format!("{before}index: {} {after}", index.parse::<usize>().ok()? + 1))
+    });
+    counted.unwrap_or(text)
 }
 
 fn json_text<T: serde::Serialize>(value: &T) -> ToolOutput {
