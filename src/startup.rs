@@ -151,6 +151,7 @@ pub(crate) fn services(settings: Settings, config: &[(String, String)], store: &
     let services = Arc::new(Services {
         config: Arc::new(ConfigLoader::new(home.clone(), server_cwd, config)),
         agents: Arc::new(store.agent_graph()),
+        spawning: Mutex::default(),
         store: threads_on_disk,
         models: Models::new(home.clone()),
         threads: Arc::new(threads),

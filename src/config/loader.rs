@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::config::file::{ConfigProblem, FileCache};
 use crate::config::provider::{ProviderConfig, builtin_providers};
 use crate::config::resolved::{ConfigToml, ResolvedConfig, TrustLevel};
-use crate::config::{ConfigError, features, trust};
+use crate::config::{AgentsConfig, ConfigError, features, trust};
 use crate::protocol::{ApprovalsReviewer, AskForApproval, Personality, SandboxMode, SandboxPolicy};
 
 /// The system layer, read when it exists.
@@ -260,6 +260,7 @@ impl ConfigLoader {
                     .filter_map(|(key, value)| Some((key.as_str(), value.as_bool()?))),
             ),
             unstable_features_warning: !toml.suppress_unstable_features_warning,
+            agents: AgentsConfig::read(&toml.agents, &self.home)?,
             interrupt_message: toml
                 .agents
                 .get("interrupt_message")

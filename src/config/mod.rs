@@ -5,6 +5,7 @@
 //! overrides of a request. Tables merge, everything else replaces. A broken file never stops the server: defaults
 //! apply and a [`ConfigProblem`] says what is wrong and where. Files are re-read only when they changed.
 
+mod agents;
 pub mod features;
 mod file;
 mod layers;
@@ -18,6 +19,7 @@ mod trust;
 #[cfg(test)]
 mod tests;
 
+pub use agents::{AgentRole, AgentsConfig};
 pub use file::ConfigProblem;
 pub use layers::{ConfigLayer, LayerKind};
 pub use loader::{ConfigLoader, ThreadOverrides};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::config::{ProviderConfig, ShellEnvironmentPolicy, features};
+use crate::config::{AgentsConfig, ProviderConfig, ShellEnvironmentPolicy, features};
 use crate::protocol::{
     AbsolutePathBuf, ApprovalsReviewer, AskForApproval, Personality, ReasoningEffort, ReasoningSummary, SandboxMode,
     SandboxPolicy, Verbosity,
@@ -147,6 +147,8 @@ pub struct ResolvedConfig {
     pub features: BTreeMap<String, bool>,
     /// Whether clients are warned of features under development that are on.
     pub unstable_features_warning: bool,
+    /// Limits and roles of agents.
+    pub agents: AgentsConfig,
     /// Whether an interrupt leaves a marker in the history (`agents.interrupt_message`).
     pub interrupt_message: bool,
 }

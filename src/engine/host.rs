@@ -50,6 +50,8 @@ pub enum TurnEvent {
     Usage(Box<crate::protocol::ThreadTokenUsage>),
     /// The turn has read its conversation from the rollout: what is recorded from now on it has to be told.
     Loaded(Arc<str>),
+    /// Everything before this one has been published when the reply comes.
+    Fence(oneshot::Sender<()>),
     /// Something happened beside the turns that the model is to know: an item of the conversation, not recorded yet.
     Told(InputItem),
     /// The turn is over. Nothing follows.
@@ -70,6 +72,8 @@ pub struct TurnEnd {
     pub turn: crate::protocol::Turn,
     /// The conversation, for the next turn.
     pub conversation: crate::engine::turn::Conversation,
+    /// What the model said last, if the turn came to its end.
+    pub last_message: Option<String>,
 }
 
 /// The raw outcome of asking.
@@ -214,6 +218,13 @@ impl TurnHost {
             Ok(RawAnswer::Error(error)) => Answer::Refused(error),
             Ok(RawAnswer::Cancelled) | Err(_) => Answer::Cancelled,
         }
+    }
+
+    /// Waits until everything that was sent before has been published. A thread that is gone publishes nothing more.
+    pub async fn fence(&self) {
+        let (reply, published) = oneshot::channel();
+        self.send(TurnEvent::Fence(reply)).await;
+        let _ = published.await;
     }
 
     /// Sends any event. A thread that is gone takes nothing; the turn ends by its token then.

@@ -1,5 +1,6 @@
 //! The turn engine: the loop of sampling and tools, the context a model sees, approvals. Knows tokio, not actors.
 
+pub mod agents;
 pub mod approvals;
 pub mod commands;
 pub mod context;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::config::ResolvedConfig;
+use crate::engine::agents::AgentSeat;
 use crate::engine::commands::CommandState;
 use crate::engine::context::ProjectDocs;
 use crate::engine::diff::{self, TurnDiff};
@@ -35,6 +36,8 @@ pub struct ThreadServices {
     pub recorder: Recorder,
     /// The tools that can be called: the built-in ones, then the client's.
     pub tools: ToolSet,
+    /// Its place among agents; none when it may not spawn any and was not spawned.
+    pub agents: Option<AgentSeat>,
     /// What the thread is to achieve.
     pub goal: Arc<GoalKeeper>,
     /// Processes, command rules and approvals.

@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
+use crate::engine::agents::{AgentStatus, Lineage};
 use crate::engine::goal::GoalKeeper;
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::TurnSettings;
@@ -201,6 +202,10 @@ pub enum ThreadCommand {
     },
     /// Lets an idle thread work towards its goal, if it has one that wants it.
     PursueGoal,
+    /// Something happened that the model is to know: an item of the conversation, not recorded yet.
+    Told(InputItem),
+    /// Once the thread has done what it is given next, the thread that spawned it is to know.
+    ReportTo(ThreadId),
     /// Ends the processes that the thread's commands left running.
     EndProcesses(Reply<()>),
     /// Ends the thread: the running turn is interrupted, pending requests are cancelled, the status becomes `notLoaded`.
@@ -283,16 +288,40 @@ pub struct ThreadFace {
     status: Mutex<ThreadStatus>,
     listeners: Mutex<Vec<ConnectionId>>,
     events: Arc<EventLog>,
+    lineage: Lineage,
+    progress: watch::Sender<AgentStatus>,
 }
 
 impl ThreadFace {
     /// The face of a thread that has just been loaded.
-    pub fn new(events: EventLog) -> Self {
+    pub fn new(events: EventLog, lineage: Lineage) -> Self {
         ThreadFace {
+            lineage,
+            progress: watch::Sender::new(AgentStatus::PendingInit),
             status: Mutex::new(ThreadStatus::Idle),
             listeners: Mutex::default(),
             events: Arc::new(events),
         }
+    }
+
+    /// Where it stands among agents.
+    pub fn lineage(&self) -> &Lineage {
+        &self.lineage
+    }
+
+    /// The connections that are subscribed.
+    pub fn listeners(&self) -> Vec<ConnectionId> {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How it stands as an agent, now and later.
+    pub fn watch_progress(&self) -> watch::Receiver<AgentStatus> {
+        self.progress.subscribe()
+    }
+
+    /// It stands differently as an agent.
+    pub fn set_progress(&self, status: AgentStatus) {
+        self.progress.send_replace(status);
     }
 
     /// The events it publishes, numbered once somebody counts them.

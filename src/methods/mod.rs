@@ -27,6 +27,7 @@ pub mod thread_turns;
 pub mod thread_unbuilt;
 pub mod turn;
 
+pub(crate) mod agents;
 pub(crate) mod dynamic_tools;
 mod git_state;
 pub(crate) mod thread_events;

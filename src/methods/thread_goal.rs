@@ -11,7 +11,7 @@ use crate::methods::thread_events;
 use crate::methods::thread_load::{read_error, store_error};
 use crate::methods::thread_lookup::{not_found, parse, refused};
 use crate::protocol::*;
-use crate::rpc::context::RequestContext;
+use crate::rpc::context::{RequestContext, Services};
 use crate::rpc::{EncodedNotification, RpcError};
 use crate::store::{Recorder, StoreError};
 
@@ -81,13 +81,13 @@ pub async fn clear(cx: RequestContext, params: ThreadGoalClearParams) -> Result<
 }
 
 /// Whether threads may have goals.
-pub(crate) fn enabled(cx: &RequestContext) -> bool {
-    cx.services.config.feature(FEATURE)
+pub(crate) fn enabled(services: &Services) -> bool {
+    services.config.feature(FEATURE)
 }
 
 /// Tells the requester, after its response, how the goal of a thread that it took up stands.
 pub(crate) fn snapshot(cx: &RequestContext, id: ThreadId, goal: Option<ThreadGoal>) {
-    if !enabled(cx) {
+    if !enabled(&cx.services) {
         return;
     }
     let client = cx.client.clone();
@@ -109,7 +109,7 @@ enum Place {
 }
 
 async fn place(cx: &RequestContext, thread_id: &str) -> Result<(ThreadId, Place), RpcError> {
-    if !enabled(cx) {
+    if !enabled(&cx.services) {
         return Err(RpcError::invalid_request("goals feature is disabled"));
     }
     let id = parse(thread_id)?;

@@ -5,26 +5,27 @@
 
 use std::sync::{Arc, Mutex};
 
+use crate::engine::agents::{AgentSeat, SUBAGENT_LABEL};
 use crate::engine::commands::CommandState;
 use crate::engine::context::instructions::base_instructions;
 use crate::engine::goal::GoalKeeper;
 use crate::engine::history::History;
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::TurnContext;
-use crate::engine::thread_ref::{LastUsage, ThreadSeed};
+use crate::engine::thread_ref::{LastUsage, ThreadRef, ThreadSeed};
 use crate::engine::tools::ToolSet;
 use crate::engine::tools::apply_patch::PatchApprovals;
 use crate::engine::turn::{Conversation, model_info};
 use crate::exec::shell::Shell;
 use crate::hooks::HookSet;
-use crate::methods::thread_goal;
 use crate::methods::thread_setup::Prepared;
 use crate::methods::thread_warnings::ThreadWarnings;
+use crate::methods::{agents, thread_goal};
 use crate::model::provider::json_text;
 use crate::model::{Models, RequestIdentity};
 use crate::protocol::*;
-use crate::rpc::RpcError;
-use crate::rpc::context::RequestContext;
+use crate::rpc::context::{RequestContext, Services};
+use crate::rpc::{ClientHandle, RpcError};
 use crate::store::{
     BaseInstructions, NewThread, Recorder, RolloutItem, SessionMeta, StoreError, StoredConversation, ThreadHead,
 };
@@ -212,45 +213,91 @@ struct Loading {
     usage: Option<LastUsage>,
 }
 
-impl Loading {
-    async fn finish(self, cx: &RequestContext) -> Result<(), RpcError> {
-        let services = &cx.services;
+/// On whose behalf a thread is loaded.
+pub(crate) struct Loader {
+    /// What model providers are told of the client.
+    pub(crate) user_agent: String,
+    /// Who is subscribed from the first moment.
+    pub(crate) subscribers: Vec<ClientHandle>,
+}
+
+impl Loader {
+    fn requester(cx: &RequestContext) -> Self {
         let (name, version) = cx
             .client
             .info()
             .map_or(("", ""), |info| (info.name.as_str(), info.version.as_str()));
+        Loader {
+            user_agent: cx.services.user_agent(name, version),
+            subscribers: vec![cx.client.clone()],
+        }
+    }
+}
+
+/// Loads an agent. It has a conversation unless its rollout tells it.
+pub(crate) async fn agent_thread(
+    services: &Arc<Services>,
+    loader: Loader,
+    prepared: Prepared,
+    recorder: Recorder,
+    instructions: String,
+    conversation: Option<Conversation>,
+    raw_events: bool,
+) -> Result<ThreadRef, RpcError> {
+    let loading = Loading {
+        id: recorder.thread_id(),
+        prepared,
+        recorder,
+        instructions,
+        dynamic_tools: Vec::new(),
+        raw_events,
+        conversation,
+        usage: None,
+    };
+    loading.load(services, loader).await
+}
+
+impl Loading {
+    async fn finish(self, cx: &RequestContext) -> Result<(), RpcError> {
+        self.load(&cx.services, Loader::requester(cx)).await.map(drop)
+    }
+
+    async fn load(self, services: &Arc<Services>, loader: Loader) -> Result<ThreadRef, RpcError> {
+        let lineage = agents::lineage(services, &self.recorder.thread());
         let identity = RequestIdentity {
             thread_id: self.id.to_string(),
-            session_id: self.recorder.thread().session_id().to_string(),
+            session_id: lineage.session.to_string(),
             originator: services.originator(),
-            user_agent: services.user_agent(name, version),
+            user_agent: loader.user_agent,
             installation_id: services.installation_id(),
             beta_features: self.prepared.config.beta_features(),
+            subagent: lineage.parent.map(|_| SUBAGENT_LABEL.to_owned()),
+            parent_thread_id: lineage.parent.map(|parent| parent.to_string()),
             ..RequestIdentity::default()
         };
-        let enabled = thread_goal::enabled(cx) && !self.recorder.is_ephemeral();
+        let enabled = thread_goal::enabled(services) && !self.recorder.is_ephemeral();
         let goal = match enabled && self.recorder.is_materialised() {
             true => services.store.goal(self.id).await.map_err(read_error)?,
             false => None,
         };
         let goal = GoalKeeper::new(self.recorder.clone(), enabled, goal);
-        let hooks = self.hooks(cx).await?;
+        let hooks = self.hooks(services).await?;
         let (commands, problem) = CommandState::load(&self.prepared.config).await;
         if let Some(problem) = problem {
             tracing::warn!(thread.id = %self.id, "the command rules do not count: {problem}");
         }
-        let mut seed = self.seed(&services.models, identity, commands, goal, hooks)?;
-        seed.subscribers.push(cx.client.clone());
-        services.threads.spawn(seed).await?;
-        Ok(())
+        let seat = agents::seat(services, lineage);
+        let mut seed = self.seed(&services.models, identity, commands, goal, hooks, Some(seat))?;
+        seed.subscribers = loader.subscribers;
+        services.threads.spawn(seed).await
     }
 
     /// The hooks that count in the thread's folder.
-    async fn hooks(&self, cx: &RequestContext) -> Result<HookSet, RpcError> {
+    async fn hooks(&self, services: &Services) -> Result<HookSet, RpcError> {
         if !self.prepared.config.feature("hooks") {
             return Ok(HookSet::default());
         }
-        let (config, cwd) = (cx.services.config.clone(), self.prepared.config.cwd.clone());
+        let (config, cwd) = (services.config.clone(), self.prepared.config.cwd.clone());
         tokio::task::spawn_blocking(move || HookSet::discover(&config.layers(&cwd)))
             .await
             .map_err(|_| RpcError::internal("failed to read the hooks"))
@@ -263,8 +310,14 @@ impl Loading {
         commands: CommandState,
         goal: GoalKeeper,
         hooks: HookSet,
+        agents: Option<AgentSeat>,
     ) -> Result<ThreadSeed, RpcError> {
         let config = self.prepared.config;
+        let tools = ToolSet::new(&self.dynamic_tools);
+        let tools = match &agents {
+            Some(seat) => agents::offered(tools, &config, &seat.lineage),
+            None => tools,
+        };
         let provider = models
             .provider(&config.model_provider, &config.provider)
             .map_err(|error| RpcError::invalid_request(format!("failed to load configuration: {error}")))?;
@@ -275,7 +328,8 @@ impl Loading {
             identity: Arc::new(identity),
             instructions: json_text(&self.instructions),
             recorder: self.recorder.clone(),
-            tools: ToolSet::new(&self.dynamic_tools),
+            tools,
+            agents,
             goal: Arc::new(goal),
             commands,
             shell: Shell::login().name().into(),

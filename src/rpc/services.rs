@@ -3,14 +3,16 @@
 //! Fields are set once. What is costly (SQLite pools, the HTTP client, root certificates) is created behind its own
 //! field on first use, so that the first answer of a fresh process waits for nothing.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
 use crate::config::ConfigLoader;
 use crate::model::Models;
+use crate::protocol::ThreadId;
 use crate::rpc::directory::{ClientDirectory, ThreadDirectory};
 use crate::rpc::identity::Identity;
 use crate::rpc::notices::Notices;
@@ -31,6 +33,8 @@ pub struct Services {
     pub store: Arc<dyn ThreadStore>,
     /// Which agents were spawned by which thread.
     pub agents: Arc<dyn AgentGraphStore>,
+    /// How many agents are being made, by session: they count before they are loaded.
+    pub spawning: Mutex<HashMap<ThreadId, usize>>,
     /// Model providers by id.
     pub models: Models,
     /// The loaded threads.

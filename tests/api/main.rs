@@ -6,6 +6,7 @@
 
 mod harness;
 
+mod agents;
 mod approvals;
 mod bad_providers;
 mod chaos;

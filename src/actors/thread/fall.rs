@@ -12,6 +12,7 @@ use super::registry::Loaded;
 use super::subscribers::Subscribers;
 use super::turns::ActiveTurn;
 use super::{Surroundings, ThreadActor};
+use crate::engine::agents::AgentStatus;
 use crate::engine::thread_ref::ThreadFace;
 use crate::protocol::methods::Notification;
 use crate::protocol::*;
@@ -98,6 +99,7 @@ impl Remains {
             registry.forget(&self.id, &self.face);
         }
         self.face.set_status(ThreadStatus::NotLoaded);
+        self.face.set_progress(AgentStatus::Shutdown);
         let thread_id = self.id.to_string();
         self.broadcast(&ThreadStatusChangedNotification {
             status: ThreadStatus::NotLoaded,

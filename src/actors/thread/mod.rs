@@ -5,6 +5,7 @@
 //! tools and disks, and tells the thread what to publish. Invariants: at most one turn runs; a response precedes what it
 //! causes; nothing is published about a turn after its `turn/completed` except by its background commands.
 
+mod agents;
 mod deferred;
 mod edits;
 mod elicitations;
@@ -29,6 +30,7 @@ use std::time::Duration;
 use actix::{Actor, ActorContext, AsyncContext, Handler, Message, SpawnHandle, StreamHandler};
 use tokio::sync::mpsc;
 
+use crate::engine::agents::AgentStatus;
 use crate::engine::host::TurnEvent;
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::TurnSettings;
@@ -107,6 +109,8 @@ pub struct ThreadActor {
     elicitations: Elicitations,
     deferred: Deferred,
     edits: Edits,
+    /// The thread that is to know once this one is done.
+    report_to: Option<ThreadId>,
     usage: Option<LastUsage>,
     events: Option<mpsc::Sender<TurnEvent>>,
     idle: Option<SpawnHandle>,
@@ -141,6 +145,7 @@ impl ThreadActor {
             elicitations: Elicitations::default(),
             deferred: Deferred::default(),
             edits: Edits::default(),
+            report_to: None,
             usage: seed.usage,
             events: None,
             idle: None,
@@ -246,6 +251,10 @@ impl ThreadActor {
             }
             ThreadCommand::StartTurn { mut params, go, reply } => {
                 let answer = open.map(|()| Arc::from(uuid::Uuid::now_v7().to_string()));
+                if answer.is_ok() && !params.input.is_empty() {
+                    // Whoever watches the thread from now on does not take its last turn's end for this one's.
+                    self.face.set_progress(AgentStatus::Running);
+                }
                 if let Ok(turn_id) = &answer
                     && !self.join_running_turn(turn_id, &mut params)
                 {
@@ -285,6 +294,8 @@ impl ThreadActor {
             ThreadCommand::CloseElicitation { client, reply } => {
                 let _ = reply.send(self.close_elicitation(client));
             }
+            ThreadCommand::Told(item) => self.told(item, ctx),
+            ThreadCommand::ReportTo(parent) => self.report_to = Some(parent),
             ThreadCommand::PursueGoal => self.pursue_goal(ctx),
             ThreadCommand::EndProcesses(reply) => {
                 self.turn_services.commands.sessions.close();
@@ -333,6 +344,9 @@ impl ThreadActor {
         if self.turn.is_none() && self.subscribers.is_empty() {
             let wait = self.surroundings.idle_unload;
             self.idle = Some(ctx.run_later(wait, |act, ctx| {
+                if act.agents_run() {
+                    return act.start_idling(ctx);
+                }
                 tracing::info!(thread.id = %act.id, "thread.unloaded: nobody needed it");
                 act.close(true, None, ctx);
             }));
@@ -368,6 +382,7 @@ impl ThreadActor {
             registry.forget(&self.id, &self.face);
         }
         self.announce_status(Some(ThreadStatus::NotLoaded));
+        self.end_as_agent();
         let closing = self.closing.take().unwrap_or_default();
         if closing.announce {
             let payload = ThreadClosedNotification {

@@ -16,6 +16,7 @@ use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
 use super::{Mail, Surroundings, ThreadActor};
+use crate::engine::agents::Lineage;
 use crate::engine::thread_ref::{ThreadCommand, ThreadError, ThreadFace, ThreadMailbox, ThreadRef, ThreadSeed};
 use crate::protocol::ThreadId;
 use crate::rpc::directory::{BoxFuture, ThreadDirectory};
@@ -35,6 +36,19 @@ impl Loaded {
     /// Whether a thread is there, be it on its way out.
     fn knows(&self, id: &ThreadId, face: &Arc<ThreadFace>) -> bool {
         self.0.get(id).is_some_and(|thread| Arc::ptr_eq(thread.face(), face))
+    }
+
+    /// A loaded thread.
+    pub(super) fn get(&self, id: &ThreadId) -> Option<ThreadRef> {
+        self.0.get(id).map(|thread| thread.value().clone())
+    }
+
+    /// The loaded agents that a thread spawned.
+    pub(super) fn children(&self, parent: &ThreadId) -> Vec<ThreadRef> {
+        let all = self.0.iter();
+        all.filter(|thread| thread.face().lineage().parent.as_ref() == Some(parent))
+            .map(|thread| thread.value().clone())
+            .collect()
     }
 
     /// Removes a thread, unless another has taken its place.
@@ -78,9 +92,16 @@ impl ThreadRegistry {
             Entry::Occupied(running) => return running.get().clone(),
             Entry::Vacant(entry) => entry,
         };
+        let lineage = match &seed.services.agents {
+            Some(seat) => seat.lineage.clone(),
+            None => Lineage::of(&seed.recorder.thread(), None),
+        };
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         let arbiter = &self.arbiters[turn % self.arbiters.len()];
-        let face = Arc::new(ThreadFace::new(EventLog::new(Arc::clone(&self.surroundings.replay))));
+        let face = Arc::new(ThreadFace::new(
+            EventLog::new(Arc::clone(&self.surroundings.replay)),
+            lineage,
+        ));
         let registry = Arc::downgrade(&self.loaded);
         let surroundings = Arc::clone(&self.surroundings);
         let shown = Arc::clone(&face);

@@ -203,7 +203,12 @@ async fn script(job: TurnJob, linger: Arc<tokio::sync::Notify>) {
         status,
     };
     let conversation = job.conversation;
-    host.send(TurnEvent::Finished(TurnEnd { turn, conversation })).await;
+    host.send(TurnEvent::Finished(TurnEnd {
+        turn,
+        conversation,
+        last_message: None,
+    }))
+    .await;
 }
 
 async fn warn(host: &crate::engine::host::TurnHost, message: &str) {

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ThreadActor;
 use super::requests::Question;
+use crate::engine::agents::AgentStatus;
 use crate::engine::host::{Audience, Pending, PendingInput, PendingInputs, TurnEnd, TurnEvent, TurnHost};
 use crate::engine::settings::SettingsOverrides;
 use crate::engine::thread_ref::{LastUsage, ThreadError};
@@ -197,6 +198,7 @@ impl ThreadActor {
             return self.edits.park(turn_id, params, opening);
         }
         self.stop_idling(ctx);
+        self.face.set_progress(AgentStatus::Running);
         let now = SystemTime::now();
         let events = self.events(ctx);
         let cancel = CancellationToken::new();
@@ -337,7 +339,7 @@ impl ThreadActor {
                     tracing::warn!(thread.id = %act.id, turn.id = %turn.id, "turn.aborted: it did not end when interrupted");
                     turn.task.abort();
                     let turn = turn.ended(TurnStatus::Interrupted, None);
-                    act.finish_turn(turn, None, ctx);
+                    act.finish_turn(turn, None, None, ctx);
                 }
             }));
         }
@@ -379,8 +381,15 @@ impl ThreadActor {
                     self.next_edit(ctx);
                 }
             }
+            TurnEvent::Fence(reply) => {
+                let _ = reply.send(());
+            }
             TurnEvent::Told(item) => self.told(item, ctx),
-            TurnEvent::Finished(TurnEnd { turn, conversation }) => self.finish_turn(turn, Some(conversation), ctx),
+            TurnEvent::Finished(TurnEnd {
+                turn,
+                conversation,
+                last_message,
+            }) => self.finish_turn(turn, Some(conversation), last_message, ctx),
             TurnEvent::Broken { turn, reason } => self.end_broken_turn(&turn, reason, ctx),
         }
     }
@@ -396,11 +405,17 @@ impl ThreadActor {
                 .unwrap_or_else(|| "the turn ended because of an internal fault; the thread can go on".into()),
         };
         let turn = turn.ended(TurnStatus::Failed, Some(error));
-        self.finish_turn(turn, None, ctx);
+        self.finish_turn(turn, None, None, ctx);
     }
 
     /// Tells everybody how the turn ended. Without its conversation the next turn takes it from the rollout.
-    fn finish_turn(&mut self, end: Turn, conversation: Option<Conversation>, ctx: &mut actix::Context<Self>) {
+    fn finish_turn(
+        &mut self,
+        end: Turn,
+        conversation: Option<Conversation>,
+        last_message: Option<String>,
+        ctx: &mut actix::Context<Self>,
+    ) {
         let Some(turn) = self.turn.take_if(|turn| *turn.id == *end.id) else {
             return;
         };
@@ -425,7 +440,7 @@ impl ThreadActor {
                 will_retry: false,
             });
         }
-        let interrupted = end.status == TurnStatus::Interrupted;
+        let stands = AgentStatus::after_turn(end.status, last_message, end.error.as_ref());
         self.publish(&TurnCompletedNotification {
             thread_id: self.id_text(),
             turn: end,
@@ -437,9 +452,9 @@ impl ThreadActor {
             self.record_told(untold);
             return self.stop(ctx);
         }
-        if !interrupted {
-            self.go_on_with(leftover, ctx);
-        }
+        self.stand(stands, ctx);
+        // An interrupt has forgotten what came before it; what came after it is meant for the next turn.
+        self.go_on_with(leftover, ctx);
         untold.into_iter().for_each(|item| self.told(item, ctx));
         self.next_edit(ctx);
         self.pursue_goal(ctx);

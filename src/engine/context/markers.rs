@@ -1,6 +1,8 @@
 //! Texts that stand in the conversation for something that happened.
 
+use crate::engine::agents::AgentStatus;
 use crate::model::InputItem;
+use crate::protocol::ThreadId;
 
 use super::message;
 
@@ -11,4 +13,12 @@ pub fn turn_aborted() -> InputItem {
          part of their work, and background processes may still be running: look before you rely on either.\n</turn_aborted>"
             .to_owned(),
     ])
+}
+
+/// The user message that tells the model how one of its agents stands.
+pub fn agent_ended(agent: ThreadId, status: &AgentStatus) -> InputItem {
+    let status = serde_json::to_string(status).unwrap_or_else(|_| "null".to_owned());
+    message::user_texts(vec![format!(
+        "<subagent_notification>\n{{\"agent_path\":\"{agent}\",\"status\":{status}}}\n</subagent_notification>"
+    )])
 }

@@ -4,6 +4,7 @@
 //! one call. Running never fails the turn: whatever goes wrong is text for the model. Tools publish their own items
 //! through `cx.turn.host` and record lines through `cx.turn.recorder()`; the turn loop records calls and their outputs.
 
+pub mod agents;
 pub mod apply_patch;
 pub mod command_item;
 mod command_text;

@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::engine::tools::agents::RoleText;
 use crate::engine::tools::dynamic::{self, DynamicTool};
 use crate::engine::tools::goal::GoalTool;
 use crate::engine::tools::{
-    Tool, ToolOffer, apply_patch, exec_command, request_user_input, update_plan, view_image, web_search, write_stdin,
+    Tool, ToolOffer, agents, apply_patch, exec_command, request_user_input, update_plan, view_image, web_search,
+    write_stdin,
 };
 use crate::model::InputItem;
 use crate::protocol::DynamicToolSpec;
@@ -18,6 +20,7 @@ use crate::protocol::DynamicToolSpec;
 /// A thread's tools.
 pub struct ToolSet {
     built_in: Vec<Arc<dyn Tool>>,
+    agents: Vec<Arc<dyn Tool>>,
     dynamic: Vec<Arc<DynamicTool>>,
     encoded: Mutex<Option<(ToolOffer, InputItem)>>,
 }
@@ -32,20 +35,33 @@ impl ToolSet {
     pub fn with(built_in: Vec<Arc<dyn Tool>>, dynamic: &[DynamicToolSpec]) -> Self {
         ToolSet {
             built_in,
+            agents: Vec::new(),
             dynamic: dynamic.iter().cloned().map(DynamicTool::new).map(Arc::new).collect(),
             encoded: Mutex::new(None),
         }
     }
 
+    /// The same with the tools that spawn and steer agents. `roles` are those of the configuration.
+    #[must_use]
+    pub fn with_agents(mut self, roles: Vec<RoleText>) -> Self {
+        self.agents = agents::tools(roles);
+        self
+    }
+
     /// Who answers a call.
     pub fn find(&self, namespace: Option<&str>, name: &str) -> Option<Arc<dyn Tool>> {
         if namespace.is_none()
-            && let Some(tool) = self.built_in.iter().find(|tool| tool.name() == name)
+            && let Some(tool) = self.own().find(|tool| tool.name() == name)
         {
             return Some(Arc::clone(tool));
         }
         let dynamic = self.dynamic.iter().find(|tool| tool.answers(namespace, name))?;
         Some(Arc::clone(dynamic) as Arc<dyn Tool>)
+    }
+
+    /// The tools of the server, in the order in which they are offered.
+    fn own(&self) -> impl Iterator<Item = &Arc<dyn Tool>> {
+        self.built_in.iter().chain(&self.agents)
     }
 
     /// The request's `tools`.
@@ -56,7 +72,7 @@ impl ToolSet {
         {
             return Arc::clone(specs);
         }
-        let mut specs: Vec<Value> = self.built_in.iter().filter_map(|tool| tool.spec(offer)).collect();
+        let mut specs: Vec<Value> = self.own().filter_map(|tool| tool.spec(offer)).collect();
         specs.extend(dynamic::specs(&self.dynamic));
         specs.extend(web_search::spec(offer));
         let specs: InputItem = match serde_json::value::to_raw_value(&specs) {

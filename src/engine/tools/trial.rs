@@ -69,6 +69,7 @@ impl Trial {
             instructions: json_text(""),
             recorder,
             tools: ToolSet::new(&[]),
+            agents: None,
             shell: "bash".into(),
             project_docs: ProjectDocs::default(),
             sections: vec![],

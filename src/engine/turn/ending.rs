@@ -21,6 +21,7 @@ impl Task {
             Err(Failure::Interrupted) => (TurnStatus::Interrupted, None),
             Err(Failure::Failed(error)) => (TurnStatus::Failed, Some(error)),
         };
+        let last_message = self.last_message.take().filter(|_| status == TurnStatus::Completed);
         if status == TurnStatus::Interrupted {
             if self.scope.services.config.interrupt_message {
                 self.remember(markers::turn_aborted());
@@ -32,7 +33,6 @@ impl Task {
                 duration_ms: Some(duration_ms),
             }));
         } else {
-            let last_agent_message = self.last_message.take().filter(|_| status == TurnStatus::Completed);
             if let Some(error) = &error {
                 self.line(GreenroomLine::TurnError {
                     turn_id: turn_id.clone(),
@@ -42,7 +42,7 @@ impl Task {
             let first_token = self.first_token.map(|first| first.as_millis());
             self.event(EventMsg::TaskComplete(TaskComplete {
                 turn_id: Some(turn_id.clone()),
-                last_agent_message,
+                last_agent_message: last_message.clone(),
                 completed_at: Some(completed_at),
                 duration_ms: Some(duration_ms),
                 time_to_first_token_ms: first_token.and_then(|first| i64::try_from(first).ok()),
@@ -63,6 +63,7 @@ impl Task {
                 status,
             },
             conversation: self.conversation,
+            last_message,
         }
     }
 }

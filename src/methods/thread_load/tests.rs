@@ -36,6 +36,7 @@ pub(crate) fn seed(home: &Path) -> ThreadSeed {
             CommandState::default(),
             goal,
             HookSet::default(),
+            None,
         )
         .unwrap()
 }

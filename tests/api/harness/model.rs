@@ -118,6 +118,8 @@ fn message_events(id: &str, deltas: &[&str]) -> Vec<Value> {
 struct Script {
     replies: Mutex<VecDeque<Reply>>,
     requests: Mutex<Vec<Value>>,
+    agent_replies: Mutex<VecDeque<Reply>>,
+    agent_requests: Mutex<Vec<Value>>,
 }
 
 /// The provider. Requests beyond the script are answered with a plain `ok`.
@@ -153,6 +155,21 @@ impl ScriptedModel {
         reply
     }
 
+    /// Adds a reply to the script of spawned agents, who have one of their own.
+    pub fn add_for_agents(&self, reply: Reply) -> Reply {
+        self.script
+            .agent_replies
+            .lock()
+            .expect("script")
+            .push_back(reply.clone());
+        reply
+    }
+
+    /// The bodies of all requests of spawned agents so far.
+    pub fn agent_requests(&self) -> Vec<Value> {
+        self.script.agent_requests.lock().expect("requests").clone()
+    }
+
     /// Adds a message in one delta.
     pub fn say(&self, text: &str) -> Reply {
         self.add(Reply::message(&[text]))
@@ -163,7 +180,7 @@ impl ScriptedModel {
         self.script.replies.lock().expect("script").clear();
     }
 
-    /// The bodies of all requests so far.
+    /// The bodies of all requests so far, those of spawned agents excepted.
     pub fn requests(&self) -> Vec<Value> {
         self.script.requests.lock().expect("requests").clone()
     }
@@ -181,7 +198,7 @@ impl ScriptedModel {
 
 async fn serve(mut stream: TcpStream, script: Arc<Script>) {
     let mut buffer = Vec::new();
-    while let Some((path, body)) = read_request(&mut stream, &mut buffer).await {
+    while let Some((path, by_agent, body)) = read_request(&mut stream, &mut buffer).await {
         if !path.ends_with("/responses") {
             // Lists of models and the like are asked of a provider at times of the client's own choosing.
             if play(&mut stream, &Reply::status(404, json!({}))).await.is_err() {
@@ -189,13 +206,15 @@ async fn serve(mut stream: TcpStream, script: Arc<Script>) {
             }
             continue;
         }
-        script
-            .requests
+        let (requests, replies) = match by_agent {
+            true => (&script.agent_requests, &script.agent_replies),
+            false => (&script.requests, &script.replies),
+        };
+        requests
             .lock()
             .expect("requests")
             .push(serde_json::from_slice(&body).unwrap_or(Value::Null));
-        let reply = script
-            .replies
+        let reply = replies
             .lock()
             .expect("script")
             .pop_front()
@@ -206,8 +225,8 @@ async fn serve(mut stream: TcpStream, script: Arc<Script>) {
     }
 }
 
-/// The path and the body of the next request.
-async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(String, Vec<u8>)> {
+/// The path of the next request, whether a spawned agent made it, and its body.
+async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(String, bool, Vec<u8>)> {
     loop {
         if let Some(end) = buffer.windows(4).position(|w| w == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
@@ -220,7 +239,8 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(S
                 let body = buffer[end + 4..end + 4 + length].to_vec();
                 buffer.drain(..end + 4 + length);
                 let path = head.split_whitespace().nth(1).unwrap_or_default().to_string();
-                return Some((path, body));
+                let by_agent = head.contains("\r\nx-openai-subagent: collab_spawn");
+                return Some((path, by_agent, body));
             }
         }
         let mut chunk = [0; 16384];

@@ -160,6 +160,7 @@ impl Bench {
             commands: Default::default(),
             hooks: Arc::default(),
             came_by: std::sync::Mutex::new(None),
+            agents: None,
             patch_approvals: Default::default(),
             shell: "bash".into(),
             project_docs: Default::default(),

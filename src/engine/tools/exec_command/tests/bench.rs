@@ -100,6 +100,7 @@ impl Bench {
             instructions: crate::model::provider::json_text(""),
             recorder: recorder.clone(),
             tools: ToolSet::new(&[]),
+            agents: None,
             commands: CommandState::default(),
             shell: "bash".into(),
             project_docs: Default::default(),
