@@ -102,7 +102,7 @@ fn lightened(item: InputItem) -> InputItem {
     };
     let mut changed = value
         .as_object_mut()
-        .is_some_and(|members| members.remove("id").is_some());
+        .is_some_and(|members| members.shift_remove("id").is_some());
     if let Some(parts) = value.get_mut("content").and_then(Value::as_array_mut) {
         for part in parts {
             let url = part.get("image_url").and_then(Value::as_str);

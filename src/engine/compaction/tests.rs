@@ -74,7 +74,7 @@ fn what_a_provider_hands_back_is_sifted() {
         item(json!({"type": "compaction", "id": "cmp_1", "encrypted_content": "E"})),
     ]);
     assert_eq!(texts(&left)[..2], ["mine", "kept"]);
-    assert_eq!(left[2].get(), r#"{"encrypted_content":"E","type":"compaction"}"#);
+    assert_eq!(left[2].get(), r#"{"type":"compaction","encrypted_content":"E"}"#);
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl StepTemplate {
                 text: TextControls {
                     verbosity,
                     schema: output_schema,
-                    lenient: services.lenient_schema,
+                    lenient: false,
                 },
                 service_tier: tier.map(str::to_owned),
                 identity: Arc::clone(&services.identity),

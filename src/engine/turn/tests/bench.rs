@@ -166,7 +166,6 @@ impl Bench {
             project_docs: Default::default(),
             sections: Vec::new(),
             raw_events: setup.raw_events,
-            lenient_schema: false,
         });
         let cwd = AbsolutePathBuf::new(cwd).unwrap();
         let settings = Arc::new(TurnSettings {
