@@ -209,14 +209,14 @@ impl ConfigLoader {
         let instructions_file = toml.model_instructions_file.as_ref().map(|file| self.home.join(file));
         let base_instructions = match (&overrides.base_instructions, &toml.instructions, &instructions_file) {
             (Some(text), _, _) | (None, Some(text), _) => Some(text.clone()),
-            (None, None, Some(file)) => Some(std::fs::read_to_string(file).map_err(|error| {
-                ConfigError::Invalid(format!(
-                    "failed to read model instructions file {}: {error}",
-                    file.display()
-                ))
-            })?),
+            (None, None, Some(file)) => Some(read_text("model instructions", file)?),
             (None, None, None) => None,
         };
+        let compact_prompt = match (toml.compact_prompt, &toml.experimental_compact_prompt_file) {
+            (None, Some(file)) => Some(read_text("compact prompt", &self.home.join(file))?),
+            (prompt, _) => prompt,
+        };
+        let compact_prompt = compact_prompt.filter(|prompt| !prompt.trim().is_empty());
         Ok(ResolvedConfig {
             home: self.home.clone(),
             project_root,
@@ -241,6 +241,10 @@ impl ConfigLoader {
             verbosity: toml.model_verbosity,
             context_window: toml.model_context_window,
             auto_compact_token_limit: toml.model_auto_compact_token_limit,
+            auto_compact_scope: toml.model_auto_compact_token_limit_scope.unwrap_or_default(),
+            compact_prompt,
+            review_model: toml.review_model,
+            auto_review_policy: toml.auto_review.policy,
             tool_output_token_limit: toml.tool_output_token_limit,
             service_tier: overrides.service_tier.clone().unwrap_or(toml.service_tier),
             personality: overrides.personality.or(toml.personality),
@@ -333,6 +337,12 @@ impl ConfigLoader {
     pub fn user_table(&self) -> Arc<toml::Table> {
         self.files.read(&self.user_file()).unwrap_or_default()
     }
+}
+
+/// A file whose text is a setting.
+fn read_text(what: &str, file: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(file)
+        .map_err(|error| ConfigError::Invalid(format!("failed to read {what} file {}: {error}", file.display())))
 }
 
 fn find_provider(id: &str, toml: &ConfigToml) -> Result<ProviderConfig, ConfigError> {

@@ -24,7 +24,7 @@ pub use file::ConfigProblem;
 pub use layers::{ConfigLayer, LayerKind};
 pub use loader::{ConfigLoader, ThreadOverrides};
 pub use provider::{ProviderAuthCommand, ProviderConfig, builtin_providers};
-pub use resolved::{ResolvedConfig, TrustLevel, WebSearchMode};
+pub use resolved::{CompactionScope, ResolvedConfig, TrustLevel, WebSearchMode};
 pub use shell_environment::{InheritEnvironment, ShellEnvironmentPolicy};
 pub use strict::StrictError;
 pub use trust::project_root;

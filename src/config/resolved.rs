@@ -51,6 +51,11 @@ pub(super) struct ConfigToml {
     pub(super) model_verbosity: Option<Verbosity>,
     pub(super) model_context_window: Option<i64>,
     pub(super) model_auto_compact_token_limit: Option<i64>,
+    pub(super) model_auto_compact_token_limit_scope: Option<CompactionScope>,
+    pub(super) compact_prompt: Option<String>,
+    pub(super) experimental_compact_prompt_file: Option<PathBuf>,
+    pub(super) review_model: Option<String>,
+    pub(super) auto_review: AutoReviewToml,
     pub(super) tool_output_token_limit: Option<usize>,
     pub(super) service_tier: Option<String>,
     pub(super) personality: Option<Personality>,
@@ -68,6 +73,24 @@ pub(super) struct ConfigToml {
     pub(super) features: BTreeMap<String, toml::Value>,
     pub(super) suppress_unstable_features_warning: bool,
     pub(super) agents: toml::Table,
+}
+
+/// `model_auto_compact_token_limit_scope`: which tokens count towards the limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CompactionScope {
+    /// All of them.
+    #[default]
+    Total,
+    /// Those behind what the conversation began with.
+    BodyAfterPrefix,
+}
+
+/// `[auto_review]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AutoReviewToml {
+    pub(super) policy: Option<String>,
 }
 
 /// `[sandbox_workspace_write]`.
@@ -117,6 +140,14 @@ pub struct ResolvedConfig {
     pub context_window: Option<i64>,
     /// Tokens after which the history is compacted.
     pub auto_compact_token_limit: Option<i64>,
+    /// Which tokens count towards it.
+    pub auto_compact_scope: CompactionScope,
+    /// Asks the model for a summary in place of the built-in prompt.
+    pub compact_prompt: Option<String>,
+    /// The model of reviews; `None` = the thread's.
+    pub review_model: Option<String>,
+    /// What automatic reviews of approvals are to heed besides their own rules.
+    pub auto_review_policy: Option<String>,
     /// Budget of one tool output, in tokens; `None` = the model's policy.
     pub tool_output_token_limit: Option<usize>,
     /// `fast`, `flex` …

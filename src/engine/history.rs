@@ -16,6 +16,8 @@ use crate::model::InputItem;
 const ABORTED: &str = "aborted";
 /// What a text-only model is told where an image stood.
 const IMAGE_LEFT_OUT: &str = "[an image was left out: this model reads text only]";
+/// What an inline image counts for in estimates, in bytes: about 1,800 tokens.
+const IMAGE_WEIGHT: usize = 7_200;
 /// What replaces an image that the provider could not read.
 const INVALID_IMAGE: &str = "Invalid image";
 
@@ -41,6 +43,8 @@ struct Entry {
     pairing: Pairing,
     images: bool,
     user: bool,
+    /// What it counts for in estimates, in bytes.
+    weight: usize,
 }
 
 /// What tells how an item pairs with others.
@@ -72,8 +76,14 @@ impl Entry {
             _ => Pairing::Alone,
         };
         let may_hold_images = kind == "message" || matches!(pairing, Pairing::Output(_));
+        let images = may_hold_images && raw.get().contains("\"input_image\"");
         Entry {
-            images: may_hold_images && raw.get().contains("\"input_image\""),
+            images,
+            weight: if images {
+                weight_of_images(raw.get())
+            } else {
+                raw.get().len()
+            },
             user: kind == "message" && head.role.as_deref() == Some("user"),
             pairing,
             raw,
@@ -90,7 +100,9 @@ pub struct History {
     /// Outputs that had no call.
     orphans: usize,
     images: usize,
-    bytes: usize,
+    weight: usize,
+    /// How much of the weight the last count of the provider covers.
+    counted: usize,
 }
 
 impl History {
@@ -98,6 +110,7 @@ impl History {
     pub fn from_items(items: impl IntoIterator<Item = InputItem>) -> Self {
         let mut history = History::default();
         items.into_iter().for_each(|item| history.push(item));
+        history.mark_counted();
         history
     }
 
@@ -116,7 +129,7 @@ impl History {
             },
         }
         self.images += usize::from(entry.images);
-        self.bytes += entry.raw.get().len();
+        self.weight += entry.weight;
         self.entries.push(entry);
     }
 
@@ -137,7 +150,33 @@ impl History {
 
     /// A rough count of the tokens, a token for every four bytes.
     pub fn estimated_tokens(&self) -> i64 {
-        i64::try_from(self.bytes.div_ceil(4)).unwrap_or(i64::MAX)
+        tokens(self.weight)
+    }
+
+    /// The provider, or an estimate, has counted all that is there.
+    pub fn mark_counted(&mut self) {
+        self.counted = self.weight;
+    }
+
+    /// A rough count of the tokens that came since.
+    pub fn uncounted_tokens(&self) -> i64 {
+        tokens(self.weight.saturating_sub(self.counted))
+    }
+
+    /// Lets the oldest items go, outputs together with their calls. The last one always stays.
+    pub fn drop_oldest(&mut self, count: usize) {
+        let gone = count.min(self.entries.len().saturating_sub(1));
+        let mut uncalled: Vec<Box<str>> = Vec::new();
+        let mut left: Vec<InputItem> = Vec::with_capacity(self.entries.len() - gone);
+        for (at, entry) in self.entries.drain(..).enumerate() {
+            match entry.pairing {
+                Pairing::Call(_, id) if at < gone => uncalled.push(id),
+                Pairing::Output(id) if uncalled.contains(&id) => uncalled.retain(|call| *call != id),
+                _ if at < gone => {}
+                _ => left.push(entry.raw),
+            }
+        }
+        *self = History::from_items(left);
     }
 
     /// The `input` of a request: paired calls and outputs, images as text when the model reads text only.
@@ -199,9 +238,11 @@ impl History {
                 continue;
             }
             if let Some(raw) = without_images(&entry.raw, INVALID_IMAGE) {
-                self.bytes = self.bytes + raw.get().len() - entry.raw.get().len();
+                let weight = raw.get().len();
+                self.weight = self.weight + weight - entry.weight;
                 self.images -= 1;
                 entry.raw = raw;
+                entry.weight = weight;
                 entry.images = false;
                 found = true;
             }
@@ -225,6 +266,23 @@ impl History {
         calls.reverse();
         calls
     }
+}
+
+fn tokens(bytes: usize) -> i64 {
+    i64::try_from(bytes.div_ceil(4)).unwrap_or(i64::MAX)
+}
+
+/// What an item with images counts for: providers count pictures by their size on the screen, not by their bytes.
+fn weight_of_images(raw: &str) -> usize {
+    let mut weight = raw.len();
+    let mut rest = raw;
+    while let Some(at) = rest.find("\"data:image/") {
+        let url = &rest[at + 1..];
+        let end = url.find('"').unwrap_or(url.len());
+        weight = weight - end + end.min(IMAGE_WEIGHT);
+        rest = &url[end..];
+    }
+    weight
 }
 
 /// Encodes an item for the history.

@@ -5,6 +5,7 @@
 //! kept here: [`TurnHost::record`] returns once the lines are with the kernel, and only then does the task publish.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -135,6 +136,8 @@ pub struct TurnHost {
     pub pending_input: PendingInputs,
     /// Items that a client put into the conversation meanwhile.
     pub injected: Injected,
+    /// Set before `cancel` when another turn takes the place of this one.
+    pub replaced: Arc<AtomicBool>,
     events: mpsc::Sender<TurnEvent>,
 }
 
@@ -153,6 +156,7 @@ impl TurnHost {
             cancel,
             pending_input,
             injected: Injected::default(),
+            replaced: Arc::default(),
             events,
         }
     }
@@ -230,6 +234,16 @@ impl TurnHost {
     /// Sends any event. A thread that is gone takes nothing; the turn ends by its token then.
     pub async fn send(&self, event: TurnEvent) {
         let _ = self.events.send(event).await;
+    }
+
+    /// Whether anything arrived that has not been taken.
+    pub fn has_pending_input(&self) -> bool {
+        self.pending_input.lock().is_ok_and(|queue| !queue.is_empty())
+    }
+
+    /// Another turn takes the place of this one.
+    pub fn is_replaced(&self) -> bool {
+        self.replaced.load(Ordering::Relaxed)
     }
 
     /// Takes everything that arrived since the last call, oldest first.

@@ -3,6 +3,7 @@
 pub mod agents;
 pub mod approvals;
 pub mod commands;
+pub mod compaction;
 pub mod context;
 pub mod diff;
 pub mod goal;

@@ -15,7 +15,7 @@ use crate::engine::agents::{AgentStatus, Lineage};
 use crate::engine::goal::GoalKeeper;
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::TurnSettings;
-use crate::engine::turn::Conversation;
+use crate::engine::turn::{Conversation, TurnOpening};
 use crate::model::InputItem;
 use crate::protocol::{
     AbsolutePathBuf, EventMark, EventPosition, NonSteerableTurnKind, Thread, ThreadId, ThreadStatus, ThreadTokenUsage,
@@ -185,6 +185,15 @@ pub enum ThreadCommand {
         go: Go,
         /// Whether it is accepted.
         reply: Reply<Result<(), ThreadError>>,
+    },
+    /// Runs a turn that takes the place of the running one.
+    Replace {
+        /// What it begins with.
+        opening: TurnOpening,
+        /// Released after the response.
+        go: Go,
+        /// The turn's id.
+        reply: Reply<Result<Arc<str>, ThreadError>>,
     },
     /// A client asks the user something outside of this server; `reply` gets how many such questions are open.
     OpenElicitation {

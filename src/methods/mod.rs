@@ -11,6 +11,7 @@ pub mod mock;
 pub mod model;
 pub mod model_provider;
 pub mod thread_archive;
+pub mod thread_compact;
 pub mod thread_edit;
 pub mod thread_elicitation;
 pub mod thread_fork;

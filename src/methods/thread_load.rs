@@ -187,15 +187,19 @@ pub(crate) fn last_usage(head: &ThreadHead) -> Option<LastUsage> {
 
 /// The talk with the model as a rollout tells it.
 pub(crate) fn conversation(stored: StoredConversation) -> Conversation {
-    let StoredConversation { head, items } = stored;
+    let StoredConversation { head, items, window } = stored;
     // A turn whose settings cannot be read back makes the next one tell the model everything again.
     let told = head
         .last_context
         .and_then(|line| serde_json::to_value(line).ok())
         .and_then(|line| serde_json::from_value::<TurnContext>(line).ok());
     Conversation {
+        // What the window began with is not known any more: everything counts.
+        prefix: (!items.is_empty()).then_some(0),
         history: History::from_items(items),
         usage: head.usage.map(|(_, usage)| usage),
+        window,
+        model: told.as_ref().map(|told| told.model.clone()),
         told,
         ..Conversation::default()
     }

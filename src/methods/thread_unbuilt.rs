@@ -15,15 +15,6 @@ fn not_built<T>(cx: &RequestContext) -> Result<T, RpcError> {
     )))
 }
 
-/// `thread/compact/start`.
-pub async fn compact(
-    cx: RequestContext,
-    params: ThreadCompactStartParams,
-) -> Result<ThreadCompactStartResponse, RpcError> {
-    loaded(&cx, &params.thread_id)?;
-    not_built(&cx)
-}
-
 /// `review/start`.
 pub async fn review(cx: RequestContext, params: ReviewStartParams) -> Result<ReviewStartResponse, RpcError> {
     loaded(&cx, &params.thread_id)?;

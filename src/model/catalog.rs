@@ -130,6 +130,12 @@ impl ModelInfo {
         self.context_window.saturating_mul(Self::EFFECTIVE_PERCENT) / 100
     }
 
+    /// The tokens at which a conversation is to be compacted: what is configured, at most nine tenths of the window.
+    pub fn compaction_limit(&self) -> i64 {
+        let most = self.context_window.saturating_mul(9) / 10;
+        self.auto_compact_limit.map_or(most, |limit| limit.min(most))
+    }
+
     /// Whether requests carry `reasoning`.
     pub fn reasons(&self) -> bool {
         self.default_effort.is_some()

@@ -40,6 +40,21 @@ pub trait ModelProvider: Send + Sync + fmt::Debug {
         request: SamplingRequest,
         cancel: CancellationToken,
     ) -> BoxFuture<'_, Result<ModelStream, ModelError>>;
+
+    /// Whether the provider compacts conversations by itself; otherwise the model is asked for a summary.
+    fn compacts(&self) -> bool {
+        false
+    }
+
+    /// Has the provider compact a conversation; what it hands back stands for all of the request's input.
+    fn compact(
+        &self,
+        _request: SamplingRequest,
+        _cancel: CancellationToken,
+    ) -> BoxFuture<'_, Result<Vec<InputItem>, ModelError>> {
+        let id = self.id().to_owned();
+        Box::pin(async move { Err(ModelError::Provider(format!("the provider `{id}` does not compact"))) })
+    }
 }
 
 /// One step of sampling: everything the model is told, and who is asking.
@@ -65,6 +80,8 @@ pub struct SamplingRequest {
     pub identity: Arc<RequestIdentity>,
     /// The JSON text of `x-codex-turn-metadata`.
     pub turn_metadata: Option<Arc<str>>,
+    /// The number of compactions before this request.
+    pub window: u32,
     /// The sticky routing token of this turn: [`ResponseHead::turn_state`] of an earlier answer in the same turn.
     pub turn_state: Option<String>,
 }
@@ -85,9 +102,11 @@ pub struct TextControls {
     pub verbosity: Option<Verbosity>,
     /// The JSON Schema the answer must follow, for this turn only.
     pub schema: Option<Arc<RawValue>>,
+    /// The schema is advice: what it does not name may be there or missing.
+    pub lenient: bool,
 }
 
-/// What the provider is told about the asking thread. Constant for a thread between compactions.
+/// What the provider is told about the asking thread. Constant for a thread.
 #[derive(Debug, Clone, Default)]
 pub struct RequestIdentity {
     /// The thread.
@@ -98,8 +117,6 @@ pub struct RequestIdentity {
     pub originator: String,
     /// `user-agent` header.
     pub user_agent: String,
-    /// The number of compactions so far.
-    pub window: u32,
     /// The persistent id of this installation.
     pub installation_id: String,
     /// Enabled beta features, joined by commas; empty when there are none.

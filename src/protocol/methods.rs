@@ -117,7 +117,7 @@ macro_rules! client_methods {
             ThreadMemoryModeSet: "thread/memoryMode/set" (ThreadMemoryModeSetParams) -> ThreadMemoryModeSetResponse, Experimental, Thread, thread_metadata::set_memory_mode;
             MemoryReset: "memory/reset" (NoParams) -> MemoryResetResponse, Experimental, Exclusive(Global::Memory), unbuilt;
             ThreadUnarchive: "thread/unarchive" (ThreadUnarchiveParams) -> ThreadUnarchiveResponse, Stable, Thread, thread_archive::unarchive;
-            ThreadCompactStart: "thread/compact/start" (ThreadCompactStartParams) -> ThreadCompactStartResponse, Stable, Thread, thread_unbuilt::compact;
+            ThreadCompactStart: "thread/compact/start" (ThreadCompactStartParams) -> ThreadCompactStartResponse, Stable, Thread, thread_compact::start;
             ThreadShellCommand: "thread/shellCommand" (ThreadShellCommandParams) -> ThreadShellCommandResponse, Stable, Thread, thread_shell::run;
             ThreadApproveGuardianDeniedAction: "thread/approveGuardianDeniedAction" (ThreadApproveGuardianDeniedActionParams) -> ThreadApproveGuardianDeniedActionResponse, Stable, Thread, unbuilt;
             ThreadBackgroundTerminalsClean: "thread/backgroundTerminals/clean" (ThreadBackgroundTerminalsCleanParams) -> ThreadBackgroundTerminalsCleanResponse, Experimental, Thread, thread_terminals::clean;

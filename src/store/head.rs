@@ -124,6 +124,7 @@ impl StoredConversation {
             return Ok(StoredConversation {
                 head,
                 items: Vec::new(),
+                window: 0,
             });
         };
         let talk = history::conversation(path, part)?;
@@ -131,6 +132,7 @@ impl StoredConversation {
         Ok(StoredConversation {
             head,
             items: talk.items,
+            window: talk.window,
         })
     }
 }

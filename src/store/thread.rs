@@ -159,4 +159,6 @@ pub struct StoredConversation {
     pub head: ThreadHead,
     /// The items: after the last compaction, without what was rolled back, every call with an output.
     pub items: Vec<Arc<RawValue>>,
+    /// How many compactions it has seen.
+    pub window: u32,
 }

@@ -16,6 +16,7 @@ use tokio::sync::oneshot::error::TryRecvError;
 use super::ThreadActor;
 use super::shell::UserCommand;
 use crate::engine::thread_ref::Go;
+use crate::engine::turn::TurnOpening;
 use crate::protocol::TurnStartParams;
 use crate::rpc::ConnectionId;
 
@@ -28,6 +29,13 @@ pub(super) enum Effect {
         turn_id: std::sync::Arc<str>,
         /// The request.
         params: Box<TurnStartParams>,
+    },
+    /// A turn takes the place of the running one.
+    Replace {
+        /// The id the client was told.
+        turn_id: std::sync::Arc<str>,
+        /// What it begins with.
+        opening: TurnOpening,
     },
     /// A command of the user runs.
     Shell(UserCommand),

@@ -12,6 +12,7 @@ mod elicitations;
 mod fall;
 mod goal;
 mod registry;
+mod replace;
 mod requests;
 mod shell;
 mod status;
@@ -48,6 +49,7 @@ use deferred::{Deferred, Effect};
 use edits::{Edit, Edits};
 use elicitations::Elicitations;
 use registry::Loaded;
+use replace::Replacements;
 use requests::OpenRequests;
 use shell::UserShells;
 use status::StatusBoard;
@@ -104,6 +106,7 @@ pub struct ThreadActor {
     status: StatusBoard,
     subscribers: Subscribers,
     turn: Option<ActiveTurn>,
+    replacements: Replacements,
     requests: OpenRequests,
     shells: UserShells,
     elicitations: Elicitations,
@@ -140,6 +143,7 @@ impl ThreadActor {
             status: StatusBoard::idle(),
             subscribers,
             turn: None,
+            replacements: Replacements::default(),
             requests: OpenRequests::default(),
             shells: UserShells::default(),
             elicitations: Elicitations::default(),
@@ -250,7 +254,9 @@ impl ThreadActor {
                 let _ = reply.send(self.view());
             }
             ThreadCommand::StartTurn { mut params, go, reply } => {
-                let answer = open.map(|()| Arc::from(uuid::Uuid::now_v7().to_string()));
+                let answer = open
+                    .and_then(|()| self.check_takes_input())
+                    .map(|()| Arc::from(uuid::Uuid::now_v7().to_string()));
                 if answer.is_ok() && !params.input.is_empty() {
                     // Whoever watches the thread from now on does not take its last turn's end for this one's.
                     self.face.set_progress(AgentStatus::Running);
@@ -288,6 +294,10 @@ impl ThreadActor {
             ThreadCommand::ShellCommand { command, go, reply } => {
                 let _ = reply.send(open.and_then(|()| self.accept_shell_command(command, go, ctx)));
             }
+            ThreadCommand::Replace { opening, go, reply } => {
+                let answer = open.and_then(|()| self.accept_replacement(opening, go, ctx));
+                let _ = reply.send(answer);
+            }
             ThreadCommand::OpenElicitation { client, reply } => {
                 let _ = reply.send(self.open_elicitation(client, ctx));
             }
@@ -308,6 +318,7 @@ impl ThreadActor {
     fn effect(&mut self, effect: Effect, ctx: &mut actix::Context<Self>) {
         match effect {
             Effect::StartTurn { turn_id, params } => self.start_turn(turn_id, params, ctx),
+            Effect::Replace { turn_id, opening } => self.replace_turn(turn_id, opening, ctx),
             Effect::Shell(command) => self.run_shell_command(command, ctx),
             Effect::Interrupt(turn) => self.interrupt(&turn, ctx),
             Effect::Release(client) => {

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use actix::{AsyncContext, SpawnHandle};
@@ -37,6 +38,10 @@ pub(super) struct ActiveTurn {
     pending: PendingInputs,
     /// What clients put into its conversation.
     pub(super) injected: Injected,
+    /// Set when another turn takes its place.
+    pub(super) replaced: Arc<AtomicBool>,
+    /// What kind of turn it is, if it takes no input.
+    pub(super) kind: Option<NonSteerableTurnKind>,
     /// It reads its conversation from the rollout.
     pub(super) loading: bool,
     started_at: i64,
@@ -199,6 +204,7 @@ impl ThreadActor {
         }
         self.stop_idling(ctx);
         self.face.set_progress(AgentStatus::Running);
+        let kind = opening.kind();
         let now = SystemTime::now();
         let events = self.events(ctx);
         let cancel = CancellationToken::new();
@@ -230,6 +236,7 @@ impl ThreadActor {
             self.publish(&warning);
         }
         let injected = Arc::clone(&job.host.injected);
+        let replaced = Arc::clone(&job.host.replaced);
         let started_at = unix_seconds(now);
         let change = self.status.turn_began();
         self.announce_status(change);
@@ -287,6 +294,8 @@ impl ThreadActor {
             cancel,
             pending,
             injected,
+            replaced,
+            kind,
             loading: stored,
             started_at,
             started: Instant::now(),
@@ -308,6 +317,9 @@ impl ThreadActor {
         }
         if input.is_empty() {
             return Err(ThreadError::EmptyInput);
+        }
+        if let Some(kind) = turn.kind {
+            return Err(ThreadError::NotSteerable(kind));
         }
         turn.push(Pending::Input(PendingInput { input, turn_id: None }));
         Ok(turn.id.clone())
@@ -454,7 +466,13 @@ impl ThreadActor {
         }
         self.stand(stands, ctx);
         // An interrupt has forgotten what came before it; what came after it is meant for the next turn.
-        self.go_on_with(leftover, ctx);
+        if self.begin_replacement(ctx) {
+            if let Some(turn) = &self.turn {
+                leftover.into_iter().for_each(|input| turn.push(Pending::Input(input)));
+            }
+        } else {
+            self.go_on_with(leftover, ctx);
+        }
         untold.into_iter().for_each(|item| self.told(item, ctx));
         self.next_edit(ctx);
         self.pursue_goal(ctx);

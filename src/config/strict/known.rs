@@ -238,6 +238,7 @@ const ROOT: &[&str] = &[
     "memories",
     "model",
     "model_auto_compact_token_limit",
+    "model_auto_compact_token_limit_scope",
     "model_catalog_json",
     "model_context_window",
     "model_instructions_file",

@@ -16,6 +16,7 @@ pub mod permissions;
 pub mod personality;
 pub mod project_docs;
 mod situation;
+pub mod summary;
 
 pub use input::{InputTooLarge, UserMessage, check_size};
 pub use instructions::base_instructions;

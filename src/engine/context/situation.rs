@@ -40,8 +40,12 @@ pub struct Situation<'a> {
 
 impl Situation<'_> {
     /// The messages before a thread's first user message, or its first after a compaction.
-    pub fn initial(&self) -> Vec<InputItem> {
+    /// `before` is the model of the turn before, if there was one.
+    pub fn initial(&self, before: Option<&str>) -> Vec<InputItem> {
         let mut sections = Vec::new();
+        if before.is_some_and(|before| before != &*self.settings.model) {
+            sections.push(self.model_switch());
+        }
         sections.extend(self.permissions());
         sections.extend(
             self.settings

@@ -11,7 +11,6 @@ use crate::engine::turn::opening::tell;
 use crate::engine::turn::request::model_info;
 use crate::engine::turn::usage::token_count;
 use crate::model::InputItem;
-use crate::protocol::{ThreadTokenUsage, TokenUsageBreakdown};
 use crate::store::{EventMsg, RolloutItem, StoreError, ThreadRolledBack};
 
 /// Puts items behind the conversation. A model that was told nothing yet is told its situation first.
@@ -27,7 +26,7 @@ pub async fn inject(
     if conversation.told.is_none() {
         let model = model_info(settings, &services.config);
         let turn_id = uuid::Uuid::now_v7().to_string();
-        let situation = tell(services, settings, &model, &turn_id, None);
+        let situation = tell(services, settings, &model, &turn_id, None, None);
         lines.extend(situation.items.iter().cloned().map(RolloutItem::ResponseItem));
         lines.extend(situation.line);
         added = situation.items;
@@ -50,17 +49,7 @@ pub async fn roll_back(
     turns: u32,
 ) -> Result<(), StoreError> {
     let window = model_info(settings, &services.config).effective_context_window();
-    let instructions = i64::try_from(services.instructions.get().len().div_ceil(4)).unwrap_or(i64::MAX);
-    let left = TokenUsageBreakdown {
-        total_tokens: conversation.history.estimated_tokens().saturating_add(instructions),
-        ..TokenUsageBreakdown::default()
-    };
-    let total = conversation.usage.take().map(|usage| usage.total).unwrap_or_default();
-    conversation.usage = Some(ThreadTokenUsage {
-        last: left,
-        model_context_window: Some(window),
-        total,
-    });
+    conversation.estimate_usage(services, window);
     let rolled_back = EventMsg::ThreadRolledBack(ThreadRolledBack { num_turns: turns });
     let lines = vec![token_count(conversation).into(), rolled_back.into()];
     services.recorder.append(lines).await

@@ -23,12 +23,13 @@ impl Task {
         };
         let last_message = self.last_message.take().filter(|_| status == TurnStatus::Completed);
         if status == TurnStatus::Interrupted {
-            if self.scope.services.config.interrupt_message {
+            let replaced = self.host().is_replaced();
+            if self.scope.services.config.interrupt_message && !replaced {
                 self.remember(markers::turn_aborted());
             }
             self.event(EventMsg::TurnAborted(TurnAborted {
                 turn_id: Some(turn_id.clone()),
-                reason: "interrupted".to_owned(),
+                reason: if replaced { "replaced" } else { "interrupted" }.to_owned(),
                 completed_at: Some(completed_at),
                 duration_ms: Some(duration_ms),
             }));

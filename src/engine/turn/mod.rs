@@ -5,6 +5,7 @@
 //! publishes the status, `turn/started`, the final `error` and `turn/completed`; the task all that is between them.
 
 mod calls;
+mod compact;
 pub mod edit;
 mod ending;
 mod goal;
@@ -29,7 +30,7 @@ use crate::engine::host::{TurnEvent, TurnHost};
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::{TurnContext, TurnSettings};
 use crate::model::InputItem;
-use crate::protocol::{RateLimitSnapshot, ThreadTokenUsage, UserInput, WarningNotification};
+use crate::protocol::{NonSteerableTurnKind, RateLimitSnapshot, ThreadTokenUsage, UserInput, WarningNotification};
 
 pub use request::model_info;
 
@@ -45,6 +46,14 @@ pub struct Conversation {
     /// The settings that the model was last told about; `None` when it has to be told everything (first turn, after a
     /// compaction).
     pub told: Option<TurnContext>,
+    /// The model of the last turn; unlike `told` it is known after a compaction.
+    pub model: Option<String>,
+    /// The number of compactions.
+    pub window: u32,
+    /// What the window began with, in tokens; `None` before the first answer in it.
+    pub prefix: Option<i64>,
+    /// The provider said that the conversation does not fit.
+    pub overflowed: bool,
     /// Clients know that a model's metadata are guessed.
     pub fallback_warned: bool,
 }
@@ -57,8 +66,20 @@ pub enum TurnOpening {
     Said,
     /// A command of the user.
     Shell(String),
+    /// The conversation is to be compacted.
+    Compact,
     /// The thread's goal, put to the model as this message.
     Goal(InputItem),
+}
+
+impl TurnOpening {
+    /// What kind of turn it opens, if it is one that takes no input.
+    pub fn kind(&self) -> Option<NonSteerableTurnKind> {
+        match self {
+            TurnOpening::Compact => Some(NonSteerableTurnKind::Compact),
+            TurnOpening::Said | TurnOpening::Shell(_) | TurnOpening::Goal(_) => None,
+        }
+    }
 }
 
 /// Everything a turn needs.
@@ -97,7 +118,7 @@ impl Conversation {
 impl TurnJob {
     /// The warning that clients get before the first turn of a model that nothing is known about. Given once.
     pub fn opening_warning(&mut self) -> Option<WarningNotification> {
-        if self.conversation.fallback_warned || matches!(self.opening, TurnOpening::Shell(_)) {
+        if self.conversation.fallback_warned || matches!(self.opening, TurnOpening::Shell(_) | TurnOpening::Compact) {
             return None;
         }
         let model = model_info(&self.settings, &self.services.config);
@@ -126,6 +147,7 @@ pub async fn run_turn(mut job: TurnJob) {
         TurnOpening::Said => task.run(&input, None).await,
         TurnOpening::Goal(message) => task.run(&input, Some(message)).await,
         TurnOpening::Shell(script) => task.run_shell(&script).await,
+        TurnOpening::Compact => task.run_compaction().await,
     };
     let end = task.finish(outcome).await;
     host.send(TurnEvent::Finished(end)).await;

@@ -43,7 +43,14 @@ impl Task {
     }
 
     /// Records what the model has to know and the first input, and publishes both. Returns whether hooks let it.
+    ///
+    /// The conversation is compacted before that if it is too long. Where that fails, what the user said is in the
+    /// conversation all the same.
     pub(super) async fn say_first(&mut self, input: &[UserInput], goal: Option<InputItem>) -> Result<bool, Failure> {
+        let compacted = self.compact_before_turn().await;
+        if let Err(Failure::Interrupted) = compacted {
+            return Err(Failure::Interrupted);
+        }
         let mut context = self.tell_situation();
         if !self.session_began(&mut context).await {
             self.flush().await?;
@@ -53,7 +60,8 @@ impl Task {
             self.remember(Arc::clone(&goal));
             context.push(goal);
         }
-        self.say(context, input).await.map_err(Failure::from)
+        let through = self.say(context, input).await?;
+        compacted.map(|()| through)
     }
 
     /// A message of the user that came while the turn ran. Returns whether hooks let it through.
@@ -65,12 +73,14 @@ impl Task {
     fn tell_situation(&mut self) -> Vec<InputItem> {
         let scope = Arc::clone(&self.scope);
         let told = self.conversation.told.as_ref();
+        let before = self.conversation.model.as_deref();
         let situation = tell(
             &scope.services,
             &scope.settings,
             &scope.model,
             &scope.host.turn_id,
             told,
+            before,
         );
         for item in &situation.items {
             self.remember(Arc::clone(item));
@@ -78,6 +88,7 @@ impl Task {
         if let Some(line) = situation.line {
             self.line(line);
         }
+        self.conversation.model = Some(situation.told.model.clone());
         self.conversation.told = Some(situation.told);
         situation.items
     }
@@ -140,13 +151,14 @@ pub(super) struct Telling {
     pub(super) line: Option<RolloutItem>,
 }
 
-/// Everything if nothing was `told` before, else what has changed.
+/// Everything if nothing was `told` before, else what has changed. `before` is the model of the turn before.
 pub(super) fn tell(
     services: &ThreadServices,
     settings: &TurnSettings,
     model: &ModelInfo,
     turn_id: &str,
     told: Option<&TurnContext>,
+    before: Option<&str>,
 ) -> Telling {
     let clock = WallClock::now();
     let situation = Situation {
@@ -163,7 +175,7 @@ pub(super) fn tell(
         tell_environment: services.config.include_environment_context,
     };
     let items = match told {
-        None => situation.initial(),
+        None => situation.initial(before),
         Some(told) => situation.changes(told),
     };
     let truncation = match model.truncation {

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::config::ResolvedConfig;
-use crate::engine::history::History;
+use crate::engine::history::{History, encode_item};
 use crate::engine::scope::TurnScope;
 use crate::engine::settings::TurnSettings;
 use crate::engine::tools::{ToolOffer, web_search};
@@ -27,6 +27,7 @@ pub fn model_info(settings: &TurnSettings, config: &ResolvedConfig) -> ModelInfo
 }
 
 /// The parts of a request that stay the same for a turn.
+#[derive(Clone)]
 pub(super) struct StepTemplate {
     request: SamplingRequest,
     images: bool,
@@ -60,10 +61,12 @@ impl StepTemplate {
                 text: TextControls {
                     verbosity,
                     schema: output_schema,
+                    lenient: false,
                 },
                 service_tier: tier.map(str::to_owned),
                 identity: Arc::clone(&services.identity),
                 turn_metadata: turn_metadata(scope, client_metadata, started_at),
+                window: 0,
                 turn_state: None,
             },
             images: model.input_modalities.contains(&InputModality::Image),
@@ -71,12 +74,49 @@ impl StepTemplate {
     }
 
     /// The request of the next step.
-    pub(super) fn request(&self, history: &History, turn_state: Option<String>) -> SamplingRequest {
+    pub(super) fn request(&self, history: &History, window: u32, turn_state: Option<String>) -> SamplingRequest {
         SamplingRequest {
             input: history.request_input(self.images),
+            window,
             turn_state,
             ..self.request.clone()
         }
+    }
+
+    /// The same without tools.
+    pub(super) fn without_tools(&self) -> Self {
+        let mut template = self.clone();
+        if let Some(none) = encode_item::<[(); 0]>(&[]) {
+            template.request.tools = none;
+        }
+        template.request.parallel_tool_calls = false;
+        template
+    }
+
+    /// The same for another model, which the thread had before.
+    pub(super) fn for_model(&self, model: &ModelInfo, settings: &TurnSettings, config: &ResolvedConfig) -> Self {
+        let mut template = self.clone();
+        template.images = model.input_modalities.contains(&InputModality::Image);
+        let request = &mut template.request;
+        request.model = model.slug.to_string();
+        request.reasoning = reasoning(settings, model, config);
+        request.parallel_tool_calls = model.parallel_tool_calls;
+        request.text.verbosity = model
+            .default_verbosity
+            .map(|default| config.verbosity.unwrap_or(default));
+        request.service_tier = settings
+            .service_tier
+            .as_deref()
+            .and_then(|tier| model.service_tier(tier))
+            .map(str::to_owned);
+        template
+    }
+
+    /// A request whose answer is not for the user: no form is asked of it.
+    pub(super) fn plain(&self, history: &History, window: u32, turn_state: Option<String>) -> SamplingRequest {
+        let mut request = self.request(history, window, turn_state);
+        request.text.schema = None;
+        request
     }
 }
 

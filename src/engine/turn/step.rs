@@ -64,9 +64,11 @@ impl Task {
     /// Returns whether another step must follow.
     pub(super) async fn attempt(&mut self) -> Result<bool, StepError> {
         self.take_injected();
-        let request = self
-            .template
-            .request(&self.conversation.history, self.turn_state.clone());
+        let request = self.template.request(
+            &self.conversation.history,
+            self.conversation.window,
+            self.turn_state.clone(),
+        );
         let provider = Arc::clone(&self.scope.services.provider);
         let mut stream = provider.stream(request, self.host().cancel.clone()).await?;
         if let Some(state) = &stream.head().turn_state {

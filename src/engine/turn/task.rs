@@ -88,7 +88,7 @@ impl Task {
         &self.scope.host
     }
 
-    /// Runs the loop to its end. An auto-compaction belongs before the first step and between two steps.
+    /// Runs the loop to its end.
     pub(super) async fn run(&mut self, input: &[UserInput], goal: Option<InputItem>) -> Result<(), Failure> {
         self.by_itself = goal.is_some();
         match self.open(input, goal).await? {
@@ -103,7 +103,11 @@ impl Task {
         let mut sent_back = false;
         loop {
             let goes_on = self.step().await?;
-            if self.take_in().await? || goes_on {
+            if goes_on || self.host().has_pending_input() {
+                // The model goes on with what it was doing before it hears what the user has added.
+                if !(self.compact_between_steps().await? && goes_on) {
+                    self.take_in().await?;
+                }
                 continue;
             }
             if !self.sent_back_by_hooks(sent_back).await? {
@@ -113,17 +117,15 @@ impl Task {
         }
     }
 
-    /// Takes in what came while the turn ran. Returns whether there was anything.
-    async fn take_in(&mut self) -> Result<bool, Failure> {
-        let pending = self.host().take_pending_input();
-        let any = !pending.is_empty();
-        for pending in pending {
+    /// Takes in what came while the turn ran.
+    async fn take_in(&mut self) -> Result<(), Failure> {
+        for pending in self.host().take_pending_input() {
             match pending {
                 Pending::Input(said) => drop(self.user_message(&said.input).await?),
                 Pending::Told(item) => self.tell(item).await?,
             }
         }
-        Ok(any)
+        Ok(())
     }
 
     /// Records an item of the conversation that stands for something that happened.
@@ -136,7 +138,6 @@ impl Task {
 
     /// One step, repeated while the provider's faults allow it. Returns whether another step must follow.
     async fn step(&mut self) -> Result<bool, Failure> {
-        let provider = Arc::clone(&self.scope.services.provider);
         let mut failures = 0;
         loop {
             if self.host().cancel.is_cancelled() {
@@ -154,15 +155,21 @@ impl Task {
                 continue;
             }
             failures += 1;
-            let Some(delay) = provider.retry().next(failures, &error) else {
-                return Err(self.give_up(error).await);
-            };
-            let notice = error.to_retry_notice(failures, provider.retry().stream_max_retries);
-            self.host().publish(&self.error(notice)).await;
-            tokio::select! {
-                () = self.host().cancel.cancelled() => return Err(Failure::Interrupted),
-                () = tokio::time::sleep(delay) => {}
-            }
+            self.pause_before_retry(failures, error).await?;
+        }
+    }
+
+    /// Waits until a request may be tried again, and says so; ends the turn when it may not.
+    pub(super) async fn pause_before_retry(&mut self, failures: u64, error: ModelError) -> Result<(), Failure> {
+        let provider = Arc::clone(&self.scope.services.provider);
+        let Some(delay) = provider.retry().next(failures, &error) else {
+            return Err(self.give_up(error).await);
+        };
+        let notice = error.to_retry_notice(failures, provider.retry().stream_max_retries);
+        self.host().publish(&self.error(notice)).await;
+        tokio::select! {
+            () = self.host().cancel.cancelled() => Err(Failure::Interrupted),
+            () = tokio::time::sleep(delay) => Ok(()),
         }
     }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::engine::host::TurnEvent;
+use crate::engine::scope::ThreadServices;
 use crate::engine::turn::Conversation;
 use crate::engine::turn::task::{Failure, Task};
 use crate::model::{ModelError, TokenUsage};
@@ -20,6 +21,8 @@ impl Task {
     pub(super) fn count(&mut self, usage: TokenUsage) {
         let last = TokenUsageBreakdown::from(usage);
         self.spend(&last);
+        self.conversation.overflowed = false;
+        self.conversation.prefix.get_or_insert(last.input_tokens);
         let window = self.scope.model.effective_context_window();
         let known = self.conversation.usage.get_or_insert_with(|| ThreadTokenUsage {
             last: TokenUsageBreakdown::default(),
@@ -36,10 +39,12 @@ impl Task {
         total.total_tokens = total.total_tokens.saturating_add(last.total_tokens);
         known.last = last;
         known.model_context_window = Some(window);
+        self.conversation.history.mark_counted();
     }
 
     /// The conversation does not fit: whatever was counted, the window is full.
     fn fill_window(&mut self) {
+        self.conversation.overflowed = true;
         let window = self.scope.model.effective_context_window();
         let counted = self
             .conversation
@@ -112,6 +117,32 @@ impl Task {
         }
         Failure::Failed(error.to_turn_error())
     }
+}
+
+impl Conversation {
+    /// Takes what the conversation fills of the `window` for an estimate, until the model answers again.
+    pub(super) fn estimate_usage(&mut self, services: &ThreadServices, window: i64) {
+        let left = TokenUsageBreakdown {
+            total_tokens: self
+                .history
+                .estimated_tokens()
+                .saturating_add(estimated_instructions(services)),
+            ..TokenUsageBreakdown::default()
+        };
+        let total = self.usage.take().map(|usage| usage.total).unwrap_or_default();
+        self.usage = Some(ThreadTokenUsage {
+            last: left,
+            model_context_window: Some(window),
+            total,
+        });
+        self.history.mark_counted();
+        self.overflowed = false;
+    }
+}
+
+/// A rough count of the tokens of the base instructions.
+pub(super) fn estimated_instructions(services: &ThreadServices) -> i64 {
+    i64::try_from(services.instructions.get().len().div_ceil(4)).unwrap_or(i64::MAX)
 }
 
 /// The event of usage and rate limits.

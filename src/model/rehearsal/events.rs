@@ -11,7 +11,7 @@ use crate::model::provider::{ModelEvent, SamplingRequest, TokenUsage};
 
 /// The events of an answer, the last of them `Completed`.
 pub(super) fn of(parts: &[Part], conversation: &Conversation, request: &SamplingRequest) -> VecDeque<ModelEvent> {
-    let stamp = format!("{}_{}", request.identity.window, conversation.length);
+    let stamp = format!("{}_{}", request.window, conversation.length);
     let mut events = VecDeque::from([ModelEvent::Created]);
     let (mut written, mut reasoned) = (0, 0);
     for (index, part) in parts.iter().enumerate() {

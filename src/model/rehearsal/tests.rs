@@ -61,6 +61,7 @@ impl Thread {
             service_tier: None,
             identity: Arc::new(RequestIdentity::default()),
             turn_metadata: None,
+            window: 0,
             turn_state: None,
         }
     }

@@ -18,7 +18,7 @@ use super::sse::{Decoder, MAX_EVENT};
 use super::{events, failure, headers, http, request};
 use crate::config::ProviderConfig;
 use crate::model::error::ModelError;
-use crate::model::provider::{ModelEvent, ModelProvider, ModelStream, SamplingRequest};
+use crate::model::provider::{InputItem, ModelEvent, ModelProvider, ModelStream, SamplingRequest};
 use crate::model::retry::{RetryPolicy, backoff};
 
 const OPENAI: &str = "openai";
@@ -35,6 +35,8 @@ const REST_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct ResponsesProvider {
     id: String,
     url: Url,
+    /// Where conversations are compacted, at a provider that does.
+    compact_url: Option<Url>,
     headers: HeaderMap,
     auth: Auth,
     retry: RetryPolicy,
@@ -52,9 +54,11 @@ impl ResponsesProvider {
         if !config.query_params.is_empty() {
             url.query_pairs_mut().extend_pairs(&config.query_params);
         }
+        let compact_url = super::compact::url(config, &url);
         Ok(ResponsesProvider {
             id: id.to_owned(),
             url,
+            compact_url,
             headers: headers::fixed(id, &config.http_headers, &config.env_http_headers),
             auth: Auth::new(config, home, id == OPENAI),
             retry: RetryPolicy::new(
@@ -65,13 +69,12 @@ impl ResponsesProvider {
         })
     }
 
-    async fn open(&self, request: &SamplingRequest) -> Result<Response, ModelError> {
-        let client = http::client(&self.url).await?;
-        let body = request::body(request);
-        let headers = headers::request(&self.headers, request);
+    /// Posts to the provider until it answers with a success, or for good with a fault.
+    async fn open(&self, url: &Url, headers: HeaderMap, body: Bytes) -> Result<Response, ModelError> {
+        let client = http::client(url).await?;
         let (mut attempt, mut renewed) = (0, false);
         loop {
-            let failed = match self.post(&client, headers.clone(), body.clone(), renewed).await? {
+            let failed = match self.post(&client, url, headers.clone(), body.clone(), renewed).await? {
                 Ok(response) if response.status().is_success() => return Ok(response),
                 Ok(refused) => refused,
                 Err(_) if attempt < self.retry.request_max_retries => {
@@ -97,6 +100,7 @@ impl ResponsesProvider {
     async fn post(
         &self,
         client: &reqwest::Client,
+        url: &Url,
         mut headers: HeaderMap,
         body: Bytes,
         renew: bool,
@@ -104,7 +108,7 @@ impl ResponsesProvider {
         if let Some(token) = self.auth.header(renew).await? {
             headers.insert(AUTHORIZATION, token);
         }
-        let sent = client.post(self.url.clone()).headers(headers).body(body).send();
+        let sent = client.post(url.clone()).headers(headers).body(body).send();
         let limit = HEAD_TIMEOUT.max(self.retry.stream_idle_timeout);
         tokio::time::timeout(limit, sent).await.map_err(|_| idle())
     }
@@ -142,10 +146,11 @@ impl ModelProvider for ResponsesProvider {
     ) -> BoxFuture<'_, Result<ModelStream, ModelError>> {
         Box::pin(async move {
             let started = Instant::now();
+            let headers = headers::request(&self.headers, &request);
             let response = tokio::select! {
                 biased;
                 () = cancel.cancelled() => return Err(ModelError::Interrupted),
-                response = self.open(&request) => response?,
+                response = self.open(&self.url, headers, request::body(&request)) => response?,
             };
             let head = headers::head(response.headers());
             let answer = Box::new(Answer {
@@ -162,6 +167,33 @@ impl ModelProvider for ResponsesProvider {
                 Some((event, answer))
             });
             Ok(ModelStream::new(head, events))
+        })
+    }
+
+    fn compacts(&self) -> bool {
+        self.compact_url.is_some()
+    }
+
+    fn compact(
+        &self,
+        request: SamplingRequest,
+        cancel: CancellationToken,
+    ) -> BoxFuture<'_, Result<Vec<InputItem>, ModelError>> {
+        Box::pin(async move {
+            let url = self
+                .compact_url
+                .as_ref()
+                .ok_or_else(|| super::compact::unsupported(&self.id))?;
+            let headers = headers::compaction(&self.headers, &request);
+            let answer = async {
+                let response = self.open(url, headers, request::compaction(&request)).await?;
+                super::compact::read(response, self.retry.stream_idle_timeout).await
+            };
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => Err(ModelError::Interrupted),
+                items = answer => items,
+            }
         })
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn request(fixed: &HeaderMap, request: &SamplingRequest) -> HeaderMap
     put_known(
         &mut headers,
         "x-codex-window-id",
-        &format!("{}:{}", identity.thread_id, identity.window),
+        &format!("{}:{}", identity.thread_id, request.window),
     );
     put_known(&mut headers, "x-codex-beta-features", &identity.beta_features);
     let optional = [
@@ -62,6 +62,17 @@ pub(super) fn request(fixed: &HeaderMap, request: &SamplingRequest) -> HeaderMap
     for (name, value) in optional {
         put_known(&mut headers, name, value.unwrap_or_default());
     }
+    headers
+}
+
+/// The headers of a request to compact, on top of the `fixed` ones.
+pub(super) fn compaction(fixed: &HeaderMap, asked: &SamplingRequest) -> HeaderMap {
+    let mut headers = request(fixed, asked);
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers.remove("x-client-request-id");
+    headers.remove("x-codex-turn-metadata");
+    headers.remove("x-codex-turn-state");
+    put_known(&mut headers, "x-codex-installation-id", &asked.identity.installation_id);
     headers
 }
 

@@ -6,6 +6,7 @@
 
 mod auth;
 mod client;
+mod compact;
 mod events;
 mod failure;
 mod headers;

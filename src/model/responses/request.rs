@@ -14,16 +14,7 @@ pub(super) fn body(request: &SamplingRequest) -> Bytes {
     let input: usize = request.input.iter().map(|item| item.get().len() + 1).sum();
     let fixed = request.instructions.get().len() + request.tools.get().len() + 1024;
     let mut out = Body(Vec::with_capacity(input + fixed));
-    out.member("{\"model\":", &request.model);
-    out.text(",\"instructions\":").text(request.instructions.get());
-    out.text(",\"input\":[");
-    for (index, item) in request.input.iter().enumerate() {
-        if index > 0 {
-            out.text(",");
-        }
-        out.text(item.get());
-    }
-    out.text("],\"tools\":").text(request.tools.get());
+    out.conversation(request);
     out.text(",\"tool_choice\":\"auto\"");
     out.member(",\"parallel_tool_calls\":", &request.parallel_tool_calls);
     match &request.reasoning {
@@ -48,6 +39,26 @@ pub(super) fn body(request: &SamplingRequest) -> Bytes {
     Bytes::from(out.0)
 }
 
+/// The body of `POST {base_url}/responses/compact`.
+pub(super) fn compaction(request: &SamplingRequest) -> Bytes {
+    let input: usize = request.input.iter().map(|item| item.get().len() + 1).sum();
+    let fixed = request.instructions.get().len() + request.tools.get().len() + 512;
+    let mut out = Body(Vec::with_capacity(input + fixed));
+    out.conversation(request);
+    out.member(",\"parallel_tool_calls\":", &request.parallel_tool_calls);
+    match &request.reasoning {
+        Some(reasoning) => out.member(",\"reasoning\":", &ReasoningBody::from(reasoning)),
+        None => out.text(",\"reasoning\":null"),
+    };
+    if let Some(tier) = &request.service_tier {
+        out.member(",\"service_tier\":", tier);
+    }
+    out.member(",\"prompt_cache_key\":", &request.identity.thread_id);
+    out.text_controls(request);
+    out.text("}");
+    Bytes::from(out.0)
+}
+
 struct Body(Vec<u8>);
 
 impl Body {
@@ -65,6 +76,19 @@ impl Body {
         self
     }
 
+    fn conversation(&mut self, request: &SamplingRequest) {
+        self.member("{\"model\":", &request.model);
+        self.text(",\"instructions\":").text(request.instructions.get());
+        self.text(",\"input\":[");
+        for (index, item) in request.input.iter().enumerate() {
+            if index > 0 {
+                self.text(",");
+            }
+            self.text(item.get());
+        }
+        self.text("],\"tools\":").text(request.tools.get());
+    }
+
     fn text_controls(&mut self, request: &SamplingRequest) {
         let controls = &request.text;
         if controls.verbosity.is_none() && controls.schema.is_none() {
@@ -78,7 +102,8 @@ impl Body {
             if controls.verbosity.is_some() {
                 self.text(",");
             }
-            self.text("\"format\":{\"type\":\"json_schema\",\"strict\":true,\"schema\":");
+            self.member("\"format\":{\"type\":\"json_schema\",\"strict\":", &!controls.lenient);
+            self.text(",\"schema\":");
             self.text(schema.get()).text(",\"name\":\"codex_output_schema\"}");
         }
         self.text("}");

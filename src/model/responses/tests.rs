@@ -45,6 +45,7 @@ pub(super) fn sampling() -> SamplingRequest {
             ..RequestIdentity::default()
         }),
         turn_metadata: Some(r#"{"turn_id":"u"}"#.into()),
+        window: 0,
         turn_state: None,
     }
 }

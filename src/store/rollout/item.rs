@@ -220,6 +220,9 @@ pub struct CompactedLine {
     /// Missing in old files: then the history is the user's messages and the summary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replacement_history: Option<Vec<Box<RawValue>>>,
+    /// How many compactions the thread has seen, this one included. Files of other programs do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<u32>,
 }
 
 /// What a line of Greenroom's own says. Other programs skip these lines.

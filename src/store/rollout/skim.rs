@@ -81,9 +81,13 @@ fn speaks_of_conversation(payload: &[u8]) -> bool {
     let Some(rest) = payload.strip_prefix(b"{\"type\":\"") else {
         return true;
     };
-    [&b"user_message\""[..], b"thread_rolled_back\""]
-        .iter()
-        .any(|kind| rest.starts_with(kind))
+    [
+        &b"user_message\""[..],
+        b"thread_rolled_back\"",
+        b"entered_review_mode\"",
+    ]
+    .iter()
+    .any(|kind| rest.starts_with(kind))
 }
 
 #[cfg(test)]

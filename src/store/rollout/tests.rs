@@ -85,6 +85,7 @@ fn arb_item() -> impl Strategy<Value = RolloutItem> {
         arb_json().prop_map(|value| RolloutItem::response_item(&json!({"type": "message", "content": value})).unwrap()),
         (".*", prop::option::of(prop::collection::vec(arb_json(), 0..3))).prop_map(|(message, history)| {
             RolloutItem::Compacted(Box::new(CompactedLine {
+                window: None,
                 message,
                 replacement_history: history.map(|items| {
                     items

@@ -58,6 +58,8 @@ pub struct Conversation {
     cut: bool,
     /// A rollback reached into the part that is missing.
     short: bool,
+    /// How many compactions there were, as far as is known.
+    window: u32,
 }
 
 impl Default for Conversation {
@@ -87,7 +89,13 @@ impl Conversation {
             bytes: 0,
             cut: false,
             short: false,
+            window: 0,
         }
+    }
+
+    /// How many compactions the conversation has seen.
+    pub fn window(&self) -> u32 {
+        self.window
     }
 
     /// Whether the oldest part is missing.
@@ -121,6 +129,11 @@ impl Conversation {
                 if let Some(at) = self.last_user_item.take() {
                     self.user_messages.push(at);
                 }
+            }
+            // A review counts as something the user said, though no message of theirs is in the conversation.
+            RolloutItem::Event(EventMsg::EnteredReviewMode(_)) => {
+                self.last_user_item = None;
+                self.user_messages.push(self.items.len());
             }
             RolloutItem::Event(EventMsg::ThreadRolledBack(rolled)) => self.roll_back(rolled.num_turns as usize),
             _ => {}
@@ -184,6 +197,7 @@ impl Conversation {
     }
 
     fn compact(&mut self, compacted: &CompactedLine) {
+        self.window = compacted.window.unwrap_or(self.window.saturating_add(1));
         self.items = match &compacted.replacement_history {
             Some(history) => history.iter().map(|item| Arc::from(item.clone())).collect(),
             None => {

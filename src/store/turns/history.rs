@@ -72,6 +72,8 @@ pub(crate) struct Talk {
     pub(crate) items: Vec<Arc<RawValue>>,
     /// The settings that it was told last; `None` when it has to be told them anew.
     pub(crate) context: Option<Box<TurnContextLine>>,
+    /// How many compactions there were.
+    pub(crate) window: u32,
 }
 
 /// The conversation as the model is to be sent it.
@@ -113,6 +115,7 @@ pub(crate) fn conversation(path: &Path, part: Part) -> Result<Talk, StoreError> 
                     Some(RolloutItem::TurnContext(context)) => Some(context),
                     _ => None,
                 },
+                window: conversation.window(),
                 items: conversation.into_items(),
             });
         }

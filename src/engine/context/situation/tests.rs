@@ -80,7 +80,7 @@ fn the_first_turn_is_told_everything() {
         text: Some("x".into()),
     };
     let bare = with(&settings, &ProjectDocs::default(), |situation| {
-        outline(&situation.initial())
+        outline(&situation.initial(None))
     });
     assert_eq!(
         bare,
@@ -91,7 +91,7 @@ fn the_first_turn_is_told_everything() {
         collaboration_mode: mode(ModeKind::Plan, "m", None),
         ..SettingsOverrides::default()
     });
-    let full = with(&settings, &docs, |situation| outline(&situation.initial()));
+    let full = with(&settings, &docs, |situation| outline(&situation.initial(None)));
     assert_eq!(
         full,
         [
@@ -108,7 +108,9 @@ fn a_voice_is_told_unless_the_instructions_have_it() {
     settings.personality = Some(Personality::Friendly);
     settings.mode_instructions = Some("m".into());
     let docs = ProjectDocs::default();
-    let told = with(&settings, &docs, |situation| outline(&situation.initial()).remove(0));
+    let told = with(&settings, &docs, |situation| {
+        outline(&situation.initial(None)).remove(0)
+    });
     assert_eq!(
         told,
         "developer: permissions instructions|collaboration_mode|personality_spec"
@@ -118,10 +120,12 @@ fn a_voice_is_told_unless_the_instructions_have_it() {
             instructions_given: true,
             ..*situation
         };
-        outline(&given.initial()).remove(0)
+        outline(&given.initial(None)).remove(0)
     });
     settings.personality = Some(Personality::Pragmatic);
-    let built_in = with(&settings, &docs, |situation| outline(&situation.initial()).remove(0));
+    let built_in = with(&settings, &docs, |situation| {
+        outline(&situation.initial(None)).remove(0)
+    });
     assert_eq!(
         (given.as_str(), built_in.as_str()),
         ("developer: permissions instructions|collaboration_mode", given.as_str())

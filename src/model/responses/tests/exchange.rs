@@ -76,6 +76,7 @@ async fn every_option_of_a_request_is_told() {
     request.text = TextControls {
         verbosity: Some(Verbosity::Low),
         schema: Some(raw(r#"{"type":"object"}"#)),
+        lenient: false,
     };
     request.service_tier = Some("priority".into());
     request.parallel_tool_calls = true;
