@@ -102,7 +102,7 @@ impl Task {
         let services = Arc::clone(&self.scope.services);
         let compacted = match services.provider.compacts() {
             false => self.summarise(template).await?,
-            true if services.config.feature("remote_compaction_v2", false) => self.have_sealed(template).await?,
+            true if services.config.feature("remote_compaction_v2") => self.have_sealed(template).await?,
             true => self.have_compacted(template).await?,
         };
         self.replace(compacted.items, compacted.summary.as_deref(), seen, mid_turn, &id)
