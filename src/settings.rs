@@ -38,8 +38,6 @@ pub enum SandboxMethod {
     Auto,
     /// Landlock and a filter for system calls.
     Landlock,
-    /// bubblewrap, and the same filter.
-    Bubblewrap,
 }
 
 /// A text that never shows in logs or answers.
