@@ -346,3 +346,32 @@ async fn an_untrusted_hook_does_not_run() {
     assert!(!file.exists());
     assert!(runs(&client, "userPromptSubmit").is_empty());
 }
+
+#[tokio::test]
+async fn a_hook_forbids_a_compaction() {
+    let hooks = json!({
+        "PreCompact": says(json!({"continue": false, "stopReason": "not now"})),
+        "PostCompact": one("true"),
+    });
+    let mut server = server(hooks, &[]).await;
+    let client = server.client().await;
+    let thread = client.thread().await;
+    server.model.say("done");
+    client.turn(&thread, "go").await;
+    client
+        .call_raw("thread/compact/start", json!({"threadId": thread}))
+        .await
+        .unwrap();
+    client
+        .until("the end of the compaction", |log| {
+            log.iter()
+                .filter(|message| message["method"] == "turn/completed")
+                .count()
+                == 2
+        })
+        .await;
+    let stopped = ("stopped".to_owned(), vec![pair("stop", "not now")]);
+    assert_eq!(runs(&client, "preCompact"), [stopped]);
+    assert!(runs(&client, "postCompact").is_empty());
+    assert_eq!(server.model.requests().len(), 1, "the model is not asked for a summary");
+}

@@ -72,6 +72,19 @@ impl Task {
         }
     }
 
+    /// Tells hooks that the conversation is about to be compacted. Returns whether they let it.
+    pub(super) async fn compaction_begins(&self, trigger: &'static str) -> bool {
+        fire(&self.scope, compaction(HookEventName::PreCompact, &[trigger]))
+            .await
+            .stop
+            .is_none()
+    }
+
+    /// Tells hooks that the conversation has been compacted.
+    pub(super) async fn compaction_ended(&self, trigger: &'static str) {
+        fire(&self.scope, compaction(HookEventName::PostCompact, &[trigger])).await;
+    }
+
     /// Tells hooks that the turn would end now. Returns whether one sends the model back to work.
     pub(super) async fn sent_back_by_hooks(&mut self, sent_back: bool) -> Result<bool, Failure> {
         if !self.scope.services.hooks.has(HookEventName::Stop) {
@@ -103,6 +116,15 @@ impl Task {
         self.publish_raw(&prompt).await;
         items::publish_completed(&scope.host, item).await;
         Ok(true)
+    }
+}
+
+fn compaction<'a>(name: HookEventName, trigger: &'a [&'static str; 1]) -> Event<'a> {
+    Event {
+        name,
+        subjects: trigger,
+        call_id: None,
+        details: json!({"trigger": trigger[0]}),
     }
 }
 

@@ -38,7 +38,7 @@ impl Task {
         }
         self.begin();
         self.flush().await?;
-        self.compact(&self.template.clone(), false).await
+        self.compact(&self.template.clone(), "manual", false).await.map(drop)
     }
 
     /// Compacts before the turn's first step if the conversation has grown too long, or is too long for a model that
@@ -49,7 +49,7 @@ impl Task {
             return Ok(());
         }
         let template = self.former_model().unwrap_or_else(|| self.template.clone());
-        self.compact(&template, false).await
+        self.compact(&template, "auto", false).await.map(drop)
     }
 
     /// Compacts between two steps if the conversation has grown too long. Returns whether it did.
@@ -57,8 +57,7 @@ impl Task {
         if !self.is_due(&self.scope.model) {
             return Ok(false);
         }
-        self.compact(&self.template.clone(), true).await?;
-        Ok(true)
+        self.compact(&self.template.clone(), "auto", true).await
     }
 
     /// What is asked of the model of the turn before, if its window is larger than that of the present one.
@@ -94,7 +93,16 @@ impl Task {
 
     /// Replaces the conversation by what a compaction leaves of it. In the middle of a turn the model is told its
     /// situation anew at once, else by the next turn.
-    async fn compact(&mut self, template: &StepTemplate, mid_turn: bool) -> Result<(), Failure> {
+    /// Returns whether hooks let it.
+    async fn compact(
+        &mut self,
+        template: &StepTemplate,
+        trigger: &'static str,
+        mid_turn: bool,
+    ) -> Result<bool, Failure> {
+        if !self.compaction_begins(trigger).await {
+            return Ok(false);
+        }
         let id = items::new_id();
         items::publish_started(self.host(), ThreadItem::ContextCompaction { id: id.clone() }).await;
         self.take_injected();
@@ -110,6 +118,7 @@ impl Task {
         self.tell_thread_usage().await;
         self.publish_usage().await;
         items::publish_completed(self.host(), ThreadItem::ContextCompaction { id }).await;
+        self.compaction_ended(trigger).await;
         if compacted.summary.is_some() {
             let warning = WarningNotification {
                 message: texts::WARNING.to_owned(),
@@ -117,7 +126,7 @@ impl Task {
             };
             self.host().publish(&warning).await;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Records the new conversation and takes it over. What a client put in since the first `seen` items were sent
