@@ -162,7 +162,7 @@ fn always(truncation: bool) -> Result<Rules, StageError> {
     rules.insert(libc::SYS_clone, namespaces);
     // Typing into a terminal that others read.
     let typing = [libc::TIOCSTI, libc::TIOCLINUX];
-    let typing = typing.iter().map(|request| when(&[(1, Eq, *request as u64)]));
+    let typing = typing.iter().map(|request| when(&[(1, Eq, *request as _)]));
     rules.insert(libc::SYS_ioctl, typing.collect::<Result<_, _>>()?);
     // Limits and priorities of processes that are not ours.
     rules.insert(libc::SYS_prlimit64, vec![when(&[(0, Ne, 0)])?]);
