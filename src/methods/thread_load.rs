@@ -277,7 +277,6 @@ impl Loading {
             beta_features: self.prepared.config.beta_features(),
             subagent: lineage.parent.map(|_| SUBAGENT_LABEL.to_owned()),
             parent_thread_id: lineage.parent.map(|parent| parent.to_string()),
-            ..RequestIdentity::default()
         };
         let enabled = thread_goal::enabled(services) && !self.recorder.is_ephemeral();
         let goal = match enabled && self.recorder.is_materialised() {
