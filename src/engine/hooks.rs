@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::scope::TurnScope;
 use crate::exec::environment::{Environment, child_environment};
-use crate::hooks::{self, Effects, Hook};
+use crate::hooks::{self, Effects, Hook, Verdict};
 use crate::protocol::{
     AskForApproval, HookCompletedNotification, HookEventName, HookExecutionMode, HookHandlerType, HookRunStatus,
     HookRunSummary, HookScope, HookStartedNotification,
@@ -64,7 +64,8 @@ impl Outcome {
     }
 }
 
-/// Runs the hooks of an event and waits for them.
+/// Runs the hooks of an event and waits for them. An interrupt of the turn ends them: the outcome is then that of a hook
+/// which stops it.
 pub async fn fire(turn: &TurnScope, event: Event<'_>) -> Outcome {
     let set = &turn.services.hooks;
     let hooks = set.matching(event.name, event.subjects);
@@ -87,11 +88,15 @@ pub async fn fire(turn: &TurnScope, event: Event<'_>) -> Outcome {
     }
     let cwd = turn.settings.cwd.as_path();
     let started = std::time::Instant::now();
-    let verdicts = join_all(hooks.iter().map(|hook| async {
+    let work = join_all(hooks.iter().map(|hook| async {
         let verdict = hooks::run(hook, cwd, &environment, &input).await;
         (verdict, started.elapsed())
-    }))
-    .await;
+    }));
+    let verdicts = tokio::select! {
+        biased;
+        () = turn.host.cancel.cancelled() => vec![(Verdict::cut_off(), started.elapsed()); hooks.len()],
+        verdicts = work => verdicts,
+    };
     let mut outcome = Outcome::default();
     for (mut run, (verdict, took)) in runs.into_iter().zip(verdicts) {
         outcome.add(run.id.clone(), verdict.effects);

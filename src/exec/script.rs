@@ -1,22 +1,25 @@
 //! Running a helper program to its end: something to read, two outputs, a limit of time.
 //!
 //! For programs that the user has set up (hooks), not for the model's commands. What one prints is kept up to a bound;
-//! what lies beyond is read and dropped, so that it never blocks. It leads a process group of its own and dies with the
-//! server. A program that does not read what it is given is no failure.
+//! what lies beyond is read and dropped, so that it never blocks. It leads a session of its own and dies with the server.
+//! A program that does not read what it is given is no failure, nor is one that leaves something running behind it.
+//!
+//! To be run on a thread that lives as long as the server (see [`spawn`](super::spawn)).
 
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::exec::environment::Environment;
+use crate::exec::spawn::{ProcessGroup, prepare_child};
 
 /// Bytes kept of either output.
 const MAX_OUTPUT: usize = 1 << 20;
+/// How long outputs are read once the program has ended: what it started may hold them open for good.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// A program to run.
 #[derive(Debug)]
@@ -56,12 +59,12 @@ pub enum ScriptError {
 }
 
 /// Ends the group of a program that is not waited for any more.
-struct Group(Option<Pid>);
+struct Group(Option<ProcessGroup>);
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if let Some(leader) = self.0 {
-            let _ = killpg(leader, Signal::SIGKILL);
+        if let Some(group) = self.0 {
+            group.kill();
         }
     }
 }
@@ -84,10 +87,10 @@ pub async fn run(script: Script<'_>) -> Result<Ended, ScriptError> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0)
         .kill_on_drop(true);
+    prepare_child(&mut command, false, None);
     let mut child = command.spawn()?;
-    let mut group = Group(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw));
+    let mut group = Group(ProcessGroup::of(&child));
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let give = async {
         if let Some(mut stdin) = stdin {
@@ -95,35 +98,46 @@ pub async fn run(script: Script<'_>) -> Result<Ended, ScriptError> {
             let _ = stdin.write_all(script.input).await;
         }
     };
+    let (mut printed, mut complained) = (Vec::new(), Vec::new());
     let work = async {
-        let ((), stdout, stderr) = tokio::join!(give, bounded(stdout), bounded(stderr));
-        let status = child.wait().await?;
-        Ok(Ended {
-            exit_code: status.code(),
-            stdout: stdout?,
-            stderr: stderr?,
-        })
+        let talk = async { tokio::join!(give, bounded(stdout, &mut printed), bounded(stderr, &mut complained)) };
+        tokio::pin!(talk);
+        tokio::select! {
+            biased;
+            ((), stdout, stderr) = &mut talk => {
+                stdout.and(stderr)?;
+                child.wait().await
+            }
+            status = child.wait() => {
+                let _ = tokio::time::timeout(LAST_WORDS, talk).await;
+                status
+            }
+        }
     };
     match tokio::time::timeout(script.limit, work).await {
-        Ok(ended) => {
+        Ok(status) => {
             group.0 = None;
-            ended
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            Ok(Ended {
+                exit_code: status?.code(),
+                stdout: text(&printed),
+                stderr: text(&complained),
+            })
         }
         Err(_) => Err(ScriptError::TimedOut),
     }
 }
 
 /// Reads to the end, keeping the first [`MAX_OUTPUT`] bytes.
-async fn bounded(source: Option<impl AsyncRead + Unpin>) -> io::Result<String> {
+async fn bounded(source: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) -> io::Result<()> {
     let Some(mut source) = source else {
-        return Ok(String::new());
+        return Ok(());
     };
-    let mut kept = Vec::new();
     let mut buffer = vec![0; 8 * 1024];
     loop {
         let read = source.read(&mut buffer).await?;
         if read == 0 {
-            return Ok(String::from_utf8_lossy(&kept).into_owned());
+            return Ok(());
         }
         let room = MAX_OUTPUT.saturating_sub(kept.len());
         kept.extend_from_slice(&buffer[..read.min(room)]);
@@ -164,6 +178,15 @@ mod tests {
         let input = vec![b'x'; 4 << 20];
         let ended = shell("echo done", &input, LONG).await.unwrap();
         assert_eq!((ended.exit_code, ended.stdout.as_str()), (Some(0), "done\n"));
+    }
+
+    #[tokio::test]
+    async fn what_a_program_leaves_running_is_not_waited_for() {
+        let ended = shell("sleep 1000 & echo $!", b"", LONG).await.unwrap();
+        assert_eq!(ended.exit_code, Some(0));
+        let child: i32 = ended.stdout.trim().parse().unwrap();
+        let running = nix::unistd::Pid::from_raw(child);
+        nix::sys::signal::kill(running, nix::sys::signal::Signal::SIGKILL).expect("it still runs");
     }
 
     #[tokio::test]

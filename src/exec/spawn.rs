@@ -62,6 +62,12 @@ pub enum OutputEnd {
 pub struct ProcessGroup(Pid);
 
 impl ProcessGroup {
+    /// The group that a child leads, while it runs.
+    pub(super) fn of(child: &Child) -> Option<Self> {
+        let id = child.id().and_then(|id| i32::try_from(id).ok())?;
+        Some(ProcessGroup(Pid::from_raw(id)))
+    }
+
     /// Kills every process of the group. A group that is gone is fine.
     pub fn kill(self) {
         let _ = killpg(self.0, Signal::SIGKILL);
@@ -113,20 +119,13 @@ pub fn spawn(request: &SpawnRequest<'_>) -> io::Result<Started> {
     let order = request.confined.map(|launch| launch.order.as_raw_fd());
     prepare_child(&mut command, request.terminal.is_some(), order);
     let child = command.spawn()?;
-    let pid = child
-        .id()
-        .and_then(|pid| i32::try_from(pid).ok())
-        .ok_or_else(|| io::Error::other("the process ended before it was known"))?;
-    Ok(Started {
-        child,
-        group: ProcessGroup(Pid::from_raw(pid)),
-        output,
-    })
+    let group = ProcessGroup::of(&child).ok_or_else(|| io::Error::other("the process ended before it was known"))?;
+    Ok(Started { child, group, output })
 }
 
 /// Makes the child lead a session of its own, take its terminal, inherit nothing but `order`, and not outlive us.
 #[allow(unsafe_code, reason = "pre_exec has no safe form")]
-fn prepare_child(command: &mut Command, terminal: bool, order: Option<RawFd>) {
+pub(super) fn prepare_child(command: &mut Command, terminal: bool, order: Option<RawFd>) {
     let parent = nix::unistd::getpid();
     // SAFETY: the closure runs between fork and exec and makes only async-signal-safe system calls: setsid, ioctl,
     // prctl, getppid, close_range, fcntl. It does not allocate, lock or touch memory shared with other threads.

@@ -47,6 +47,19 @@ impl Verdict {
         }
     }
 
+    /// A hook that was ended with the turn it ran in.
+    pub fn cut_off() -> Self {
+        let why = "the turn was interrupted";
+        Verdict {
+            status: HookRunStatus::Stopped,
+            entries: vec![entry(HookOutputEntryKind::Stop, why)],
+            effects: Effects {
+                stop: Some(why.to_owned()),
+                ..Effects::default()
+            },
+        }
+    }
+
     fn quiet() -> Self {
         Verdict {
             status: HookRunStatus::Completed,

@@ -259,19 +259,6 @@ pub struct TokenUsage {
     pub total_tokens: i64,
 }
 
-impl TokenUsage {
-    /// Adds another answer's usage.
-    pub fn add(&mut self, other: &TokenUsage) {
-        self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
-        self.cached_input_tokens = self.cached_input_tokens.saturating_add(other.cached_input_tokens);
-        self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
-        self.reasoning_output_tokens = self
-            .reasoning_output_tokens
-            .saturating_add(other.reasoning_output_tokens);
-        self.total_tokens = self.total_tokens.saturating_add(other.total_tokens);
-    }
-}
-
 impl From<TokenUsage> for TokenUsageBreakdown {
     fn from(usage: TokenUsage) -> Self {
         TokenUsageBreakdown {

@@ -375,3 +375,30 @@ async fn a_hook_forbids_a_compaction() {
     assert!(runs(&client, "postCompact").is_empty());
     assert_eq!(server.model.requests().len(), 1, "the model is not asked for a summary");
 }
+
+#[tokio::test]
+async fn an_interrupt_ends_a_hook_and_the_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let mark = folder.path().join("begun");
+    let command = format!("echo $$ > {}; exec sleep 500", mark.display());
+    let mut server = server(json!({"UserPromptSubmit": one(&command)}), &[]).await;
+    let client = server.client().await;
+    let thread = client.thread().await;
+    let turn = client.begin(&thread, "go").await;
+    client.next::<HookStartedNotification>().await;
+    client
+        .call_raw("turn/interrupt", json!({"threadId": thread, "turnId": turn}))
+        .await
+        .unwrap();
+    assert_eq!(client.done(&turn).await.status, TurnStatus::Interrupted);
+    assert_eq!(runs(&client, "userPromptSubmit")[0].0, "stopped");
+    assert!(server.model.requests().is_empty());
+    let pid = std::fs::read_to_string(&mark).ok();
+    let alive = |pid: &String| std::path::Path::new(&format!("/proc/{}", pid.trim())).exists();
+    let gone = async {
+        while pid.as_ref().is_some_and(alive) {
+            tokio::task::yield_now().await;
+        }
+    };
+    crate::harness::within("the end of the hook", gone).await;
+}

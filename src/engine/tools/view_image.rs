@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::context::image::{self, ImageError};
 use crate::engine::items;
-use crate::engine::tools::apply_patch::decision::normalised;
 use crate::engine::tools::{Tool, ToolContext, ToolOffer, ToolOutput, function_spec, parse_arguments};
+use crate::exec::sandbox::policy::normalised;
 use crate::protocol::{AbsolutePathBuf, FunctionCallOutputContentItem, ImageDetail, InputModality, ThreadItem};
 
 /// The tool.

@@ -97,11 +97,10 @@ impl Task {
             details: json!({"stop_hook_active": sent_back, "last_assistant_message": self.last_message}),
         };
         let scope = Arc::clone(&self.scope);
-        let cancel = scope.host.cancel.clone();
-        let outcome = tokio::select! {
-            () = cancel.cancelled() => return Err(Failure::Interrupted),
-            outcome = fire(&scope, stop) => outcome,
-        };
+        let outcome = fire(&scope, stop).await;
+        if scope.host.cancel.is_cancelled() {
+            return Err(Failure::Interrupted);
+        }
         if outcome.stop.is_some() || outcome.blocks.is_empty() {
             return Ok(false);
         }

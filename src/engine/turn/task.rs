@@ -93,6 +93,7 @@ impl Task {
         self.by_itself = goal.is_some();
         match self.open(input, goal).await? {
             true => self.steps().await,
+            false if self.host().cancel.is_cancelled() => Err(Failure::Interrupted),
             false => Ok(()),
         }
     }

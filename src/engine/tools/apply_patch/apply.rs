@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 
 use similar::TextDiff;
 
-use super::decision::{TouchedPath, normalised};
+use super::decision::TouchedPath;
 use super::edit::{EditError, edited};
 use super::grammar::{GrammarError, Hunk, Patch};
 use crate::engine::diff::Effect;
+use crate::exec::sandbox::policy::normalised;
 use crate::files;
 use crate::protocol::{AbsolutePathBuf, FileUpdateChange, PatchChangeKind};
 

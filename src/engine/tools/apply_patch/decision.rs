@@ -3,12 +3,10 @@
 //! A path counts as inside when both its plain form and what it resolves to through links lie in a writable root and
 //! in none of the protected folders; a link out of the workspace therefore does not widen it.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
+use crate::exec::sandbox::policy::{PROTECTED_NAMES, normalised};
 use crate::protocol::{AbsolutePathBuf, AskForApproval, SandboxPolicy};
-
-/// Folders below a writable root that stay read-only: they steer the agent or the repository itself.
-const PROTECTED: [&str; 3] = [".git", ".codex", ".agents"];
 
 /// What becomes of a patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +85,7 @@ impl Writable {
             Writable::All => true,
             Writable::Roots(roots) => {
                 let inside = |root: &PathBuf| path.starts_with(root);
-                let protected = |root: &PathBuf| PROTECTED.iter().any(|name| path.starts_with(root.join(name)));
+                let protected = |root: &PathBuf| PROTECTED_NAMES.iter().any(|name| path.starts_with(root.join(name)));
                 roots.iter().any(inside) && !roots.iter().any(protected)
             }
         }
@@ -126,21 +124,6 @@ pub fn patch_decision(
         }),
         _ => PatchDecision::Ask,
     }
-}
-
-/// `path` without `.` and `..`, by its text alone.
-pub fn normalised(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                plain.pop();
-            }
-            other => plain.push(other),
-        }
-    }
-    plain
 }
 
 /// `path` with the links of its existing part resolved; `links` bounds how many dangling ones are followed.
