@@ -4,13 +4,11 @@
 //! for the server's own variables. One that is slow is given up.
 
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
-
-use tokio::process::Command;
 
 use crate::config::ShellEnvironmentPolicy;
 use crate::exec::environment::filtered;
+use crate::exec::script::{self, Script};
 use crate::methods::git_state;
 
 /// How long one question to git may take.
@@ -51,7 +49,11 @@ async fn find(cwd: &Path, branch: &str) -> Option<String> {
 }
 
 async fn commit(cwd: &Path, name: &str) -> Option<String> {
-    git(cwd, &["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")]).await
+    git(
+        cwd,
+        &["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")],
+    )
+    .await
 }
 
 /// The upstream of a branch, when it has commits that the branch has not.
@@ -64,19 +66,23 @@ async fn upstream_ahead(cwd: &Path, branch: &str) -> Option<String> {
 
 /// What git answers, without white space around it; `None` when it fails or says nothing.
 async fn git(cwd: &Path, arguments: &[&str]) -> Option<String> {
-    let asked = Command::new("git")
-        .args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"])
-        .args(arguments)
-        .current_dir(cwd)
-        .env_clear()
-        .envs(filtered(std::env::vars_os(), &ShellEnvironmentPolicy::default()))
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .env("GIT_OPTIONAL_LOCKS", "0")
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let answer = tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()?;
-    let text = String::from_utf8(answer.stdout).ok()?;
-    let text = text.trim();
-    (answer.status.success() && !text.is_empty()).then(|| text.to_owned())
+    let quiet = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"];
+    let argv: Vec<String> = quiet
+        .iter()
+        .chain(arguments)
+        .map(|argument| (*argument).to_owned())
+        .collect();
+    let mut environment = filtered(std::env::vars_os(), &ShellEnvironmentPolicy::default());
+    environment.insert("GIT_TERMINAL_PROMPT".into(), "0".into());
+    environment.insert("GIT_OPTIONAL_LOCKS".into(), "0".into());
+    let asked = script::run(Script {
+        argv: &argv,
+        cwd,
+        environment: &environment,
+        input: &[],
+        limit: PATIENCE,
+    });
+    let answer = asked.await.ok().filter(|answer| answer.exit_code == Some(0))?;
+    let text = answer.stdout.trim();
+    (!text.is_empty()).then(|| text.to_owned())
 }

@@ -68,7 +68,10 @@ pub(super) async fn prompt(target: &ReviewTarget, cwd: &Path) -> Result<String, 
             ),
             Err(NoBase::NoRepository) => return Err(format!("{cwd:?} is not a git repository")),
         },
-        ReviewTarget::Commit { sha, title: Some(title) } => format!(
+        ReviewTarget::Commit {
+            sha,
+            title: Some(title),
+        } => format!(
             "Review the code changes introduced by commit {sha} (\"{title}\"). Provide prioritized, actionable findings."
         ),
         ReviewTarget::Commit { sha, title: None } => {

@@ -69,7 +69,13 @@ pub(crate) async fn for_review(cx: &RequestContext, parent: &ThreadView) -> Resu
     let mut wishes = Wishes::default();
     wishes.overrides.cwd = Some(parent.thread.cwd.clone());
     let source = match parent.materialised {
-        true => Some(cx.services.store.fork_source(ForkOf::Thread(id)).await.map_err(read_error)?),
+        true => Some(
+            cx.services
+                .store
+                .fork_source(ForkOf::Thread(id))
+                .await
+                .map_err(read_error)?,
+        ),
         false => None,
     };
     let recorded = source.as_ref().and_then(|source| source.head.base_instructions());

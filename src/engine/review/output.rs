@@ -121,7 +121,10 @@ mod tests {
     #[test]
     fn one_finding_and_several_read_differently() {
         let one = ReviewOutput::read(&answer(&finding("A", "x\\n\\ny\\n"), " Fine. "));
-        assert_eq!(one.in_words(), "Fine.\n\nReview comment:\n\n- A — /f.rs:1-2\n  x\n  \n  y");
+        assert_eq!(
+            one.in_words(),
+            "Fine.\n\nReview comment:\n\n- A — /f.rs:1-2\n  x\n  \n  y"
+        );
         let two = format!("{},{}", finding("A", "x"), finding("B", ""));
         let two = ReviewOutput::read(&format!("Here: {} Done.", answer(&two, "")));
         let list = "Full review comments:\n\n- A — /f.rs:1-2\n  x\n\n- B — /f.rs:1-2";

@@ -67,8 +67,7 @@ impl Task {
             id: self.host().turn_id.to_string(),
             review: review.hint.clone(),
         };
-        items::publish_started(self.host(), item.clone()).await;
-        items::publish_completed(self.host(), item).await;
+        self.show(item).await;
         Ok(())
     }
 
@@ -213,12 +212,15 @@ impl Task {
             phase: None,
             text,
         };
-        for item in [exited, shown] {
-            items::publish_started(self.host(), item.clone()).await;
-            items::publish_completed(self.host(), item).await;
-        }
+        self.show(exited).await;
         self.publish_raw(&answer).await;
+        self.show(shown).await;
         Ok(())
+    }
+
+    async fn show(&self, item: ThreadItem) {
+        items::publish_started(self.host(), item.clone()).await;
+        items::publish_completed(self.host(), item).await;
     }
 }
 
