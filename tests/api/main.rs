@@ -27,6 +27,7 @@ mod process;
 mod reconnect;
 mod rehearsal;
 mod repair;
+mod reviews;
 mod sandbox;
 mod starters;
 mod strange_files;
