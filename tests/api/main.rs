@@ -23,6 +23,7 @@ mod handshake;
 mod hooks;
 mod models;
 mod operators;
+mod permissions;
 mod process;
 mod reconnect;
 mod rehearsal;

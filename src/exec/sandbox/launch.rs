@@ -25,6 +25,9 @@ pub enum LaunchError {
     /// There is no sandbox.
     #[error("no sandbox is available on this machine")]
     Unavailable,
+    /// What holds for the command cannot be enforced here. It is not run with less.
+    #[error("{0} cannot be enforced by the sandbox of this machine, so the command was not run")]
+    Unenforceable(&'static str),
     /// There is no such program.
     #[error("{0}")]
     Program(#[source] io::Error),
@@ -37,6 +40,9 @@ impl Sandbox {
     /// Prepares a command to be started confined. Touches the disk.
     pub fn launch(&self, argv: &[String], confinement: Confinement) -> Result<Launch, LaunchError> {
         let way = self.way().ok_or(LaunchError::Unavailable)?;
+        if let Some(what) = confinement.beyond_rules() {
+            return Err(LaunchError::Unenforceable(what));
+        }
         // Told as without a sandbox, where the start itself would fail.
         if let Some(program) = argv.first().filter(|program| program.contains('/')) {
             Path::new(program).metadata().map_err(LaunchError::Program)?;
