@@ -32,6 +32,9 @@ pub struct Confinement {
     pub roots: Vec<WritableRoot>,
     /// Whether it may use the network.
     pub network: bool,
+    /// What it may not even read; real paths.
+    #[serde(default)]
+    pub unreadable: Vec<PathBuf>,
 }
 
 /// Where a policy is resolved.
@@ -51,6 +54,7 @@ impl Confinement {
             SandboxPolicy::ReadOnly { network_access } => Some(Confinement {
                 roots: Vec::new(),
                 network: *network_access,
+                unreadable: Vec::new(),
             }),
             SandboxPolicy::WorkspaceWrite {
                 exclude_slash_tmp,
@@ -73,6 +77,7 @@ impl Confinement {
                 Some(Confinement {
                     roots: writable(roots),
                     network: *network_access,
+                    unreadable: Vec::new(),
                 })
             }
         }
