@@ -244,7 +244,7 @@ async fn links_with_protected_names_stay_and_so_does_what_they_point_at() {
     std::fs::write(work.join("real/config"), "kept").unwrap();
     std::os::unix::fs::symlink("real", work.join(".codex")).unwrap();
     let script = "cat .codex/config; rm .codex; mv .codex gone; ln -sfn /tmp .codex; echo x > .codex/config; \
-                  echo x > real/config; rm -rf real; mv real gone; ls -la";
+                  echo x > real/config; rm -r real; mv real gone; ls -la";
     let output = confined.run(script, json!({})).await;
     assert!(output.contains("kept"), "{output}");
     assert_eq!(std::fs::read_to_string(work.join(".codex/config")).unwrap(), "kept");

@@ -13,7 +13,7 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 use super::landlock::version;
 use super::order::{Files, Order};
 use super::policy::{Confinement, WritableRoot};
-use super::stage::WORD;
+use super::stage::{CONFINED, WORD};
 use super::way::{Trial, Way};
 
 /// How long a trial may take.
@@ -110,10 +110,10 @@ fn run(files: Files) -> io::Result<Result<(), String>> {
     let status = child.wait()?;
     let said = String::from_utf8_lossy(&said);
     let why = said.trim().rsplit("was not run: ").next().unwrap_or_default();
-    Ok(match (status.success(), why) {
+    Ok(match (status.code() == Some(CONFINED.into()), why) {
         (true, _) => Ok(()),
         (false, "") => Err(status.to_string()),
-        (false, why) => Err(why.to_owned()),
+        (false, why) => Err(why.lines().next().unwrap_or_default().to_owned()),
     })
 }
 

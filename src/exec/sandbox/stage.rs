@@ -27,6 +27,8 @@ use super::{capabilities, landlock, supervise};
 pub(super) const WORD: &str = "+sandbox";
 /// The exit code of a process that could not be confined.
 const FAILED: u8 = 125;
+/// The exit code of a process that looked whether it is confined, and is.
+pub(super) const CONFINED: u8 = 97;
 
 /// Why a process could not be confined.
 #[derive(Debug, thiserror::Error)]
@@ -94,10 +96,10 @@ pub fn stage() -> Option<ExitCode> {
     if arguments.next()? != WORD {
         return None;
     }
-    Some(enter(arguments).unwrap_or_else(|error| ExitCode::from(error.tell())))
+    Some(ExitCode::from(enter(arguments).unwrap_or_else(|error| error.tell())))
 }
 
-fn enter(mut arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, StageError> {
+fn enter(mut arguments: impl Iterator<Item = OsString>) -> Result<u8, StageError> {
     let descriptor = arguments.next().and_then(|text| text.to_str()?.parse().ok());
     let order = Order::read(descriptor.ok_or(StageError::Usage)?)?;
     let argv: Vec<OsString> = arguments.collect();
@@ -112,10 +114,7 @@ fn enter(mut arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, Stag
             }
             become_command(&order, &argv)
         }
-        Files::Standing => {
-            lead_session()?;
-            become_command(&order, &argv)
-        }
+        Files::Standing => supervise::inside(&order, &argv),
         Files::Mounts { user_namespace } => supervise::own(&order, *user_namespace, &argv),
         Files::Bubblewrap { program } => supervise::bubblewrap(&order, program, &argv),
     }
@@ -143,11 +142,11 @@ pub(super) fn lead_session() -> Result<(), StageError> {
 }
 
 /// Puts the confinement on this process and lets the command take it over. Returns when that failed, or for a probe.
-pub(super) fn become_command(order: &Order, argv: &[OsString]) -> Result<ExitCode, StageError> {
+pub(super) fn become_command(order: &Order, argv: &[OsString]) -> Result<u8, StageError> {
     confine(order)?;
     let Some((program, arguments)) = argv.split_first() else {
         look(order)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(CONFINED);
     };
     let source = exec(program, arguments);
     let program = program.clone();

@@ -12,7 +12,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use nix::libc;
@@ -66,7 +65,7 @@ impl End {
 }
 
 /// Runs a command inside mounts of our own, and ends as it did.
-pub(super) fn own(order: &Order, user_namespace: bool, argv: &[OsString]) -> Result<ExitCode, StageError> {
+pub(super) fn own(order: &Order, user_namespace: bool, argv: &[OsString]) -> Result<u8, StageError> {
     begin(order)?;
     let placeholders = Placeholders::hold(&order.confinement)?;
     let plan = Plan::new(&order.confinement, &placeholders.paths());
@@ -93,7 +92,7 @@ pub(super) fn own(order: &Order, user_namespace: bool, argv: &[OsString]) -> Res
 
 /// Runs a command inside mounts that bubblewrap makes, and ends as that does.
 #[allow(clippy::disallowed_methods, reason = "this process starts the command, with the environment it was given")]
-pub(super) fn bubblewrap(order: &Order, program: &Path, argv: &[OsString]) -> Result<ExitCode, StageError> {
+pub(super) fn bubblewrap(order: &Order, program: &Path, argv: &[OsString]) -> Result<u8, StageError> {
     begin(order)?;
     let placeholders = Placeholders::hold(&order.confinement)?;
     let plan = Plan::new(&order.confinement, &placeholders.paths());
@@ -168,13 +167,13 @@ fn own_descriptor() -> io::Result<OwnedFd> {
 
 /// Starts a process that does `child` and ends; what that could not do it says itself.
 #[allow(unsafe_code, reason = "fork has no safe form")]
-fn split(child: impl FnOnce() -> Result<ExitCode, StageError>) -> Result<Pid, StageError> {
+fn split(child: impl FnOnce() -> Result<u8, StageError>) -> Result<Pid, StageError> {
     // SAFETY: this process has one thread, so the child may do whatever it likes.
     match unsafe { fork() }.map_err(|errno| StageError::Namespace(errno.into()))? {
         ForkResult::Parent { child } => Ok(child),
         ForkResult::Child => {
             let code = match child() {
-                Ok(_) => 0,
+                Ok(code) => code.into(),
                 Err(error) => error.tell().into(),
             };
             // Nothing of the parent's is tidied up here.
@@ -192,7 +191,7 @@ fn first_process(
     parent: &OwnedFd,
     tell: &OwnedFd,
     argv: &[OsString],
-) -> Result<ExitCode, StageError> {
+) -> Result<u8, StageError> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(failed)?;
     // The parent cannot be named from in here.
     let mut ended = [PollFd::new(parent.as_fd(), PollFlags::POLLIN)];
@@ -204,13 +203,32 @@ fn first_process(
         what: format!("the working folder {}", folder.display()),
         source,
     })?;
+    let end = attend(order, argv, || capabilities::drop_all().map_err(StageError::Privileges))?;
+    nix::unistd::write(tell, &end.to_bytes()).map_err(failed)?;
+    Ok(0)
+}
+
+/// Runs a command inside mounts that stand already, and ends as it did.
+pub(super) fn inside(order: &Order, argv: &[OsString]) -> Result<u8, StageError> {
+    // What the command leaves behind becomes ours.
+    nix::sys::prctl::set_child_subreaper(true).map_err(failed)?;
+    attend(order, argv, || Ok(())).map(end_as)
+}
+
+/// Starts the command and waits for its end, and for a moment for those that it started: they may have something to
+/// say still.
+fn attend(
+    order: &Order,
+    argv: &[OsString],
+    lock: impl FnOnce() -> Result<(), StageError>,
+) -> Result<End, StageError> {
     let command = split(|| {
         lead_session()?;
         become_command(order, argv)
     })?;
     no_new_privileges()?;
     nix::sys::prctl::set_dumpable(false).map_err(failed)?;
-    capabilities::drop_all().map_err(StageError::Privileges)?;
+    lock()?;
     let end = loop {
         match waitpid(None, None).map(End::of) {
             Ok(Some((pid, end))) if pid == command => break end,
@@ -218,7 +236,6 @@ fn first_process(
             Err(errno) => return Err(failed(errno)),
         }
     };
-    let end = end.to_bytes();
     let deadline = Instant::now() + LAST_WORDS;
     while Instant::now() < deadline {
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
@@ -227,8 +244,7 @@ fn first_process(
             Err(_) => break,
         }
     }
-    nix::unistd::write(tell, &end).map_err(failed)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(end)
 }
 
 #[allow(clippy::disallowed_methods, reason = "this process has one thread and nothing else to do")]
@@ -272,9 +288,9 @@ fn children() -> Vec<Pid> {
 }
 
 /// Ends as a command did: by the same signal, so that whoever waits sees no difference.
-fn end_as(end: End) -> ExitCode {
+fn end_as(end: End) -> u8 {
     match end {
-        End::Code(code) => ExitCode::from(code),
+        End::Code(code) => code,
         End::Signal(signal) => {
             let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
             let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
@@ -285,7 +301,7 @@ fn end_as(end: End) -> ExitCode {
             let mut mask = SigSet::empty();
             mask.add(signal);
             let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&mask), None);
-            ExitCode::from(128 + signal as i32 as u8)
+            128 + signal as i32 as u8
         }
     }
 }

@@ -141,7 +141,7 @@ pub const PATHS: &[(&str, &str)] = &[
     ),
     (
         "change an attribute of a file outside",
-        "perl -e 'syscall(SETXATTR,\"OUT/victim\",\"user.x\",\"y\",1,0)==0 && print \"WORKED\"'",
+        "perl -e 'my ($f,$n,$v)=(\"OUT/victim\",\"user.x\",\"y\"); syscall(SETXATTR,$f,$n,$v,1,0)==0 && print \"WORKED\"'",
     ),
     (
         "change the mode of a file outside by its descriptor",
@@ -157,11 +157,11 @@ pub const PATHS: &[(&str, &str)] = &[
     ),
     (
         "make a link where a protected folder could be",
-        "rm -rf .codex; ln -s OUT .codex && echo WORKED; rm -f .codex",
+        "rm -r .codex; ln -s OUT .codex && echo WORKED; rm .codex",
     ),
     (
         "rename a folder to a protected name",
-        "rm -rf .codex; mkdir made && mv -T made .codex && echo WORKED; rm -rf made",
+        "rm -r .codex; mkdir made && mv -T made .codex && echo WORKED; rm -r made",
     ),
     ("write below a protected folder", "echo x > .agents/made && echo WORKED"),
     ("overwrite below a protected folder", "echo x > .agents/file && echo WORKED"),
@@ -171,20 +171,20 @@ pub const PATHS: &[(&str, &str)] = &[
     ),
     (
         "write through a hard link to a protected file",
-        "ln .agents/file hard && echo x >> hard && echo WORKED",
+        "ln .agents/file harder && echo x >> harder && echo WORKED",
     ),
     ("change the mode of a protected file", "chmod 600 .agents/file && echo WORKED"),
     (
         "replace a protected folder",
-        "mv .agents kept && mkdir .agents && echo WORKED; rm -rf .agents; mv kept .agents",
+        "mv .agents kept && mkdir .agents && echo WORKED; rm -r .agents; mv kept .agents",
     ),
     (
         "replace the workspace below a protected folder",
-        "cd / && mv ROOT/work ROOT/kept && mkdir -p ROOT/work/.agents && echo WORKED; rm -rf ROOT/work; mv -T ROOT/kept ROOT/work",
+        "cd / && mv ROOT/work ROOT/kept && mkdir -p ROOT/work/.agents && echo WORKED; rm -r ROOT/work; mv -T ROOT/kept ROOT/work",
     ),
     (
         "replace a folder above a protected folder",
-        "cd / && mv ROOT ROOT.kept && mkdir -p ROOT/work/.agents && echo WORKED && rm -rf ROOT && mv -T ROOT.kept ROOT",
+        "cd / && mv ROOT ROOT.kept && mkdir -p ROOT/work/.agents && echo WORKED && rm -r ROOT && mv -T ROOT.kept ROOT",
     ),
     (
         "outlive the call",
