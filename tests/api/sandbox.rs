@@ -190,7 +190,10 @@ async fn a_confined_command_has_what_it_needs(way: Way) {
         let output = confined
             .run("kill -9 $PPID; kill -9 0 2>/dev/null; echo not here", json!({}))
             .await;
-        assert!(output.contains("exited with code") || output.contains("killed"), "{output}");
+        assert!(
+            output.contains("exited with code") || output.contains("killed"),
+            "{output}"
+        );
         let output = confined.run("echo /proc/[0-9]*", json!({})).await;
         assert!(!output.contains(&confined.server.pid().to_string()), "{output}");
     }
@@ -211,7 +214,8 @@ async fn a_confined_command_ends_with_its_server() {
         }
         let mut confined = Stage::new("workspace-write", Some(way)).await;
         let mark = uuid::Uuid::new_v4().to_string();
-        let script = format!("trap '' TERM HUP; setsid sh -c ': {mark}; sleep 600' & : {mark}; while :; do sleep 1; done");
+        let script =
+            format!("trap '' TERM HUP; setsid sh -c ': {mark}; sleep 600' & : {mark}; while :; do sleep 1; done");
         confined.run(&script, json!({"yield_time_ms": 300})).await;
         let marked = processes_with(&mark);
         assert!(!marked.is_empty(), "{way:?}");
@@ -228,7 +232,10 @@ async fn a_confined_command_ends_with_its_server() {
         })
         .await;
         for left in processes_with(&mark) {
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(left as i32), nix::sys::signal::Signal::SIGKILL);
+            let _ = nix::sys::signal::kill(
+                nix::unistd::Pid::from_raw(left as i32),
+                nix::sys::signal::Signal::SIGKILL,
+            );
         }
     }
 }

@@ -27,7 +27,12 @@ pub(super) fn arguments(plan: &Plan, folder: &Path) -> Result<Vec<OsString>, Sta
                 line.extend(["--ro-bind-try".into(), path.into(), path.into()])
             }
             Kind::ReadOnly => line.extend(["--ro-bind".into(), path.into(), path.into()]),
-            Kind::Hidden if folder => line.extend(["--perms", "0111", "--tmpfs"].map(OsString::from).into_iter().chain([path.into()])),
+            Kind::Hidden if folder => line.extend(
+                ["--perms", "0111", "--tmpfs"]
+                    .map(OsString::from)
+                    .into_iter()
+                    .chain([path.into()]),
+            ),
             Kind::Hidden => line.extend(["--ro-bind".into(), "/dev/null".into(), path.into()]),
         }
     }

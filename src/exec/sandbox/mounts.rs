@@ -96,7 +96,9 @@ fn copied(path: &Path, kind: Kind, fleeting: bool) -> Result<Option<Tree>, Stage
         return Ok(None);
     }
     let place = match locate(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && (fleeting || kind == Kind::Writable) => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && (fleeting || kind == Kind::Writable) => {
+            return Ok(None);
+        }
         place => at(path, place)?,
     };
     let copy = at(path, copy_tree(&place))?;
@@ -170,7 +172,7 @@ fn own_devices(devices: Vec<Tree>, shared: Option<Tree>) -> Result<(), StageErro
                 true => create_dir(&path)?,
                 false => drop(File::create(&path)?),
             }
-            set_permissions(&path, Permissions::from_mode(0))?;
+            set_permissions(&path, Permissions::from_mode(0o000))?;
         }
         for device in &devices {
             File::create(&device.path)?;

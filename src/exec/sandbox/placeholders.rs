@@ -30,9 +30,14 @@ impl Placeholders {
     pub(super) fn hold(confinement: &Confinement) -> Result<Self, StageError> {
         let mut held = Placeholders::default();
         for root in confinement.roots.iter().filter(|root| !root.shared) {
-            let hidden = confinement.unreadable.iter().filter(|path| path.starts_with(&root.path));
+            let hidden = confinement
+                .unreadable
+                .iter()
+                .filter(|path| path.starts_with(&root.path));
             for path in root.protected.iter().chain(hidden) {
-                let Some(path) = missing(&root.path, path) else { continue };
+                let Some(path) = missing(&root.path, path) else {
+                    continue;
+                };
                 if held.0.iter().any(|(known, _)| known == path) {
                     continue;
                 }

@@ -79,7 +79,11 @@ impl Plan {
                 .find(|(root, kind)| **kind == Kind::Writable && path.starts_with(root));
             let Some((top, _)) = top else { continue };
             let between = path.ancestors().skip(1).take_while(|folder| *folder != top.as_path());
-            pins.extend(between.filter(|folder| at(&kinds, folder) == Some(Kind::Writable)).map(Path::to_path_buf));
+            pins.extend(
+                between
+                    .filter(|folder| at(&kinds, folder) == Some(Kind::Writable))
+                    .map(Path::to_path_buf),
+            );
         }
         for pin in pins {
             kinds.entry(pin).or_insert(Kind::Pinned);
@@ -93,7 +97,9 @@ impl Plan {
 
     /// Whether something else holds below `path`.
     pub(super) fn continues_below(&self, path: &Path) -> bool {
-        self.steps.iter().any(|(step, _)| step != path && step.starts_with(path))
+        self.steps
+            .iter()
+            .any(|(step, _)| step != path && step.starts_with(path))
     }
 
     /// Whether a rule lies at or below `path`.

@@ -66,7 +66,10 @@ fn attempt(files: Files) -> Result<(), String> {
 }
 
 #[allow(unsafe_code, reason = "pre_exec has no safe form")]
-#[allow(clippy::disallowed_methods, reason = "this is our own program, asked to confine itself")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is our own program, asked to confine itself"
+)]
 fn run(files: Files) -> io::Result<Result<(), String>> {
     let order = Order {
         probe: true,

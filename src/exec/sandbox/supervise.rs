@@ -91,7 +91,10 @@ pub(super) fn own(order: &Order, user_namespace: bool, argv: &[OsString]) -> Res
 }
 
 /// Runs a command inside mounts that bubblewrap makes, and ends as that does.
-#[allow(clippy::disallowed_methods, reason = "this process starts the command, with the environment it was given")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this process starts the command, with the environment it was given"
+)]
 pub(super) fn bubblewrap(order: &Order, program: &Path, argv: &[OsString]) -> Result<u8, StageError> {
     begin(order)?;
     let placeholders = Placeholders::hold(&order.confinement)?;
@@ -217,11 +220,7 @@ pub(super) fn inside(order: &Order, argv: &[OsString]) -> Result<u8, StageError>
 
 /// Starts the command and waits for its end, and for a moment for those that it started: they may have something to
 /// say still.
-fn attend(
-    order: &Order,
-    argv: &[OsString],
-    lock: impl FnOnce() -> Result<(), StageError>,
-) -> Result<End, StageError> {
+fn attend(order: &Order, argv: &[OsString], lock: impl FnOnce() -> Result<(), StageError>) -> Result<End, StageError> {
     let command = split(|| {
         lead_session()?;
         become_command(order, argv)
@@ -247,7 +246,10 @@ fn attend(
     Ok(end)
 }
 
-#[allow(clippy::disallowed_methods, reason = "this process has one thread and nothing else to do")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this process has one thread and nothing else to do"
+)]
 fn sleep(time: Duration) {
     std::thread::sleep(time);
 }
@@ -264,7 +266,12 @@ fn wait(child: Pid) -> Result<End, StageError> {
         loop {
             match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::StillAlive) => break,
-                Ok(status) => end = End::of(status).filter(|(pid, _)| *pid == child).map(|(_, end)| end).or(end),
+                Ok(status) => {
+                    end = End::of(status)
+                        .filter(|(pid, _)| *pid == child)
+                        .map(|(_, end)| end)
+                        .or(end)
+                }
                 Err(nix::errno::Errno::ECHILD) => return Ok(end.unwrap_or(End::Signal(Signal::SIGKILL))),
                 Err(nix::errno::Errno::EINTR) => {}
                 Err(errno) => return Err(failed(errno)),

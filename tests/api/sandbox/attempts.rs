@@ -164,7 +164,10 @@ pub const PATHS: &[(&str, &str)] = &[
         "rm -r .codex; mkdir made && mv -T made .codex && echo WORKED; rm -r made",
     ),
     ("write below a protected folder", "echo x > .agents/made && echo WORKED"),
-    ("overwrite below a protected folder", "echo x > .agents/file && echo WORKED"),
+    (
+        "overwrite below a protected folder",
+        "echo x > .agents/file && echo WORKED",
+    ),
     (
         "write through a link to a protected folder",
         "ln -sfn .agents agents && echo x > agents/through && echo WORKED",
@@ -173,7 +176,10 @@ pub const PATHS: &[(&str, &str)] = &[
         "write through a hard link to a protected file",
         "ln .agents/file harder && echo x >> harder && echo WORKED",
     ),
-    ("change the mode of a protected file", "chmod 600 .agents/file && echo WORKED"),
+    (
+        "change the mode of a protected file",
+        "chmod 600 .agents/file && echo WORKED",
+    ),
     (
         "replace a protected folder",
         "mv .agents kept && mkdir .agents && echo WORKED; rm -r .agents; mv kept .agents",

@@ -56,7 +56,19 @@ impl Way {
         };
         let works = match self.method {
             "mounts" => runs("unshare", &["-Urmp", "--fork", "--mount-proc", "true"]),
-            "bubblewrap" => runs("bwrap", &["--unshare-user", "--unshare-pid", "--ro-bind", "/", "/", "--proc", "/proc", "true"]),
+            "bubblewrap" => runs(
+                "bwrap",
+                &[
+                    "--unshare-user",
+                    "--unshare-pid",
+                    "--ro-bind",
+                    "/",
+                    "/",
+                    "--proc",
+                    "/proc",
+                    "true",
+                ],
+            ),
             _ => landlock_version() >= 6,
         };
         let works = works && (!self.ordinary || geteuid().is_root());
@@ -153,7 +165,9 @@ impl Stage {
         let mut process = Process::default();
         let mut copy = None;
         if let Some(way) = way {
-            process.env.push(("GREENROOM_SANDBOX_METHOD".to_owned(), way.method.to_owned()));
+            process
+                .env
+                .push(("GREENROOM_SANDBOX_METHOD".to_owned(), way.method.to_owned()));
             process.user = way.user();
             if !way.landlock {
                 process.lacking = LANDLOCK.to_vec();
@@ -166,7 +180,14 @@ impl Stage {
         let work = root.path().join("work");
         std::fs::create_dir(work.join(".agents")).unwrap();
         std::fs::write(work.join(".agents/file"), "precious").unwrap();
-        for part in ["", "home", "home/config.toml", "work", "work/.agents", "work/.agents/file"] {
+        for part in [
+            "",
+            "home",
+            "home/config.toml",
+            "work",
+            "work/.agents",
+            "work/.agents/file",
+        ] {
             give(&root.path().join(part), process.user);
         }
         let mode = format!("sandbox_mode=\"{policy}\"");
