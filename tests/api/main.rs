@@ -10,6 +10,7 @@ mod agents;
 mod approvals;
 mod bad_providers;
 mod chaos;
+mod chat_completions;
 mod compaction;
 mod compatibility;
 mod copies;
