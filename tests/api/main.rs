@@ -35,6 +35,7 @@ mod strange_files;
 mod thread_changes;
 mod threads;
 mod tidy;
+mod tool_search;
 mod transports;
 mod turns;
 mod user_shell;
