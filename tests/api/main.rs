@@ -24,6 +24,7 @@ mod models;
 mod operators;
 mod permissions;
 mod process;
+mod profiles;
 mod reconnect;
 mod rehearsal;
 mod repair;
