@@ -53,10 +53,11 @@ impl Notices {
                 true => oddities(&from.config),
                 false => Vec::new(),
             };
-            (problems, odd, rules.problem, from.installation_id())
+            let weakness = from.sandbox.weakness();
+            (problems, odd, rules.problem, weakness, from.installation_id())
         })
         .await;
-        let (problems, odd, rules, installation_id) = facts.unwrap_or_default();
+        let (problems, odd, rules, weakness, installation_id) = facts.unwrap_or_default();
         let standing = self
             .standing
             .lock()
@@ -67,6 +68,7 @@ impl Notices {
             .map(warning)
             .chain(odd)
             .chain(rules.as_ref().map(rule_warning))
+            .chain(weakness.map(sandbox_warning))
             .chain(standing)
             .map(|warning| EncodedNotification::new(&warning))
             .chain([EncodedNotification::new(&RemoteControlStatusChangedNotification {
@@ -114,6 +116,15 @@ fn warning(problem: &ConfigProblem) -> ConfigWarningNotification {
                 end: position(end.unwrap_or(start).max(start)),
             }
         }),
+    }
+}
+
+fn sandbox_warning((summary, details): (String, String)) -> ConfigWarningNotification {
+    ConfigWarningNotification {
+        summary,
+        details: Some(details),
+        path: None,
+        range: None,
     }
 }
 

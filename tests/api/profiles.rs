@@ -188,3 +188,28 @@ async fn what_cannot_be_enforced_is_told_and_nothing_runs_with_less() {
     assert!(server.work().join("new").exists(), "a patch can be held to it");
     assert!(!server.work().join("kept/new").exists());
 }
+
+#[tokio::test]
+async fn closed_places_stay_closed_whatever_the_sandbox_can_do() {
+    let profile = "[permissions.p.filesystem]\n\":root\" = \"read\"\n\
+         \":workspace_roots\" = { \".\" = \"write\", \"kept\" = \"read\", \"closed\" = \"none\" }\n";
+    let mut server = server("default_permissions = \"p\"\n", profile).await;
+    for folder in ["kept", "closed"] {
+        std::fs::create_dir(server.work().join(folder)).unwrap();
+    }
+    std::fs::write(server.work().join("closed/secret"), "hush\n").unwrap();
+    let client = server.client().await;
+    let thread = id_of(&started(&client, &server, json!({})).await.unwrap());
+    server
+        .model
+        .add(run("cat closed/secret; touch closed/made kept/made", "c1"));
+    client.turn(&thread, "go").await;
+    assert!(!server.model.output_of("c1").unwrap().to_string().contains("hush"));
+    for made in ["kept/made", "closed/made"] {
+        assert!(!server.work().join(made).exists(), "{made}");
+    }
+    assert_eq!(
+        std::fs::read_to_string(server.work().join("closed/secret")).unwrap(),
+        "hush\n"
+    );
+}

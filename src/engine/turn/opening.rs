@@ -31,7 +31,7 @@ impl Task {
     /// Adds the line of the turn's start to the next append.
     pub(super) fn begin(&mut self) {
         self.event(EventMsg::TaskStarted(TaskStarted {
-            turn_id: Some(self.host().turn_id.to_string()),
+            turn_id: Some(self.host().recorded_as.to_string()),
             started_at: Some(unix_seconds(self.started_at)),
             model_context_window: Some(self.scope.model.effective_context_window()),
             collaboration_mode_kind: Some(
@@ -80,7 +80,7 @@ impl Task {
             &scope.services,
             &scope.settings,
             &scope.model,
-            &scope.host.turn_id,
+            &scope.host.recorded_as,
             told,
             before,
         );
@@ -111,7 +111,7 @@ impl Task {
         }
         if !input.is_empty() {
             self.event(EventMsg::UserMessage(event_of(input)));
-            let turn_id = self.host().turn_id.to_string();
+            let turn_id = self.host().recorded_as.to_string();
             self.line(RolloutItem::item_id(turn_id, &id, ItemIdOf::UserMessage));
         }
         for context in &hook_contexts {
@@ -199,7 +199,7 @@ fn line_of(told: &TurnContext) -> Option<TurnContextLine> {
 }
 
 /// The event line of an input: its texts joined, its images apart.
-fn event_of(input: &[UserInput]) -> crate::store::UserMessage {
+pub(super) fn event_of(input: &[UserInput]) -> crate::store::UserMessage {
     let mut event = crate::store::UserMessage {
         images: Some(Vec::new()),
         ..Default::default()

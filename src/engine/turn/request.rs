@@ -167,7 +167,7 @@ fn turn_metadata(
     if identity.subagent.is_some() {
         metadata.insert("thread_source".to_owned(), "subagent".into());
     }
-    metadata.insert("turn_id".to_owned(), (*scope.host.turn_id).into());
+    metadata.insert("turn_id".to_owned(), (*scope.host.recorded_as).into());
     metadata.insert("sandbox".to_owned(), sandbox.into());
     metadata.insert(
         "turn_started_at_unix_ms".to_owned(),

@@ -168,14 +168,23 @@ impl Confinement {
         self.hidden_patterns.push(pattern.to_owned());
     }
 
+    /// What mounts cannot enforce; none when they can enforce all of it.
+    pub fn beyond_mounts(&self) -> Option<&'static str> {
+        if self.readable.is_some() {
+            return Some("one that lets only some places be read");
+        }
+        // What is made while the command runs would not be covered.
+        (!self.hidden_patterns.is_empty()).then_some("one that keeps a pattern of places from being read")
+    }
+
     /// What rules that only add cannot enforce; none when they can enforce all of it.
     ///
     /// The folders that steer a root ([`PROTECTED_NAMES`]) are not counted: docs/sandbox.md says so.
     pub fn beyond_rules(&self) -> Option<&'static str> {
-        if self.readable.is_some() {
-            return Some("one that lets only some places be read");
+        if let Some(what) = self.beyond_mounts() {
+            return Some(what);
         }
-        if !self.hidden.is_empty() || !self.hidden_patterns.is_empty() {
+        if !self.hidden.is_empty() {
             return Some("one that keeps places from being read");
         }
         let below_root = |place: &PathBuf| self.roots.iter().any(|root| place.starts_with(&root.path));

@@ -343,7 +343,7 @@ async fn apply_and_tell(turn: Arc<TurnScope>, call_id: String, patch: VerifiedPa
 async fn finish(turn: &TurnScope, call_id: &str, patch: &VerifiedPatch, applied: &Applied, status: PatchApplyStatus) {
     let end = PatchApplyEnd {
         call_id: call_id.to_owned(),
-        turn_id: turn.host.turn_id.to_string(),
+        turn_id: turn.host.recorded_as.to_string(),
         stdout: applied.stdout.clone(),
         stderr: applied.stderr.clone(),
         success: status == PatchApplyStatus::Completed,
