@@ -25,6 +25,7 @@ mod models;
 mod operators;
 mod permissions;
 mod process;
+mod profiles;
 mod reconnect;
 mod rehearsal;
 mod repair;
