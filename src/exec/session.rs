@@ -157,6 +157,11 @@ impl Session {
         (buffers.unread.text(), receiver)
     }
 
+    /// What was printed and not collected yet; it is left where it is.
+    pub fn printed(&self) -> String {
+        self.buffers().unread.text()
+    }
+
     /// Told by the listener when it has passed on so many more reads.
     pub fn passed_on(&self, reads: u64) {
         self.passed_on.send_modify(|count| *count += reads);

@@ -28,12 +28,9 @@ pub enum LaunchError {
     /// There is no sandbox.
     #[error("no sandbox is available on this machine")]
     Unavailable,
-    /// The sandbox cannot do what the policy wants.
-    #[error(
-        "the sandbox of this machine (Landlock) cannot keep files from being read, as the permissions want it; it takes \
-         user namespaces or bubblewrap"
-    )]
-    Unreadable,
+    /// What holds for the command cannot be enforced here. It is not run with less.
+    #[error("{0} cannot be enforced by the sandbox of this machine, so the command was not run")]
+    Unenforceable(&'static str),
     /// There is no such program.
     #[error("{0}")]
     Program(#[source] io::Error),
@@ -46,8 +43,12 @@ impl Sandbox {
     /// Prepares a command to be started confined. Touches the disk.
     pub fn launch(&self, argv: &[String], confinement: Confinement) -> Result<Launch, LaunchError> {
         let way = self.way().ok_or(LaunchError::Unavailable)?;
-        if !confinement.unreadable.is_empty() && !way.protects_paths() {
-            return Err(LaunchError::Unreadable);
+        let beyond = match way.protects_paths() {
+            true => confinement.beyond_mounts(),
+            false => confinement.beyond_rules(),
+        };
+        if let Some(what) = beyond {
+            return Err(LaunchError::Unenforceable(what));
         }
         // Told as without a sandbox, where the start itself would fail.
         if let Some(program) = argv.first().filter(|program| program.contains('/')) {

@@ -30,11 +30,9 @@ impl Placeholders {
     pub(super) fn hold(confinement: &Confinement) -> Result<Self, StageError> {
         let mut held = Placeholders::default();
         for root in confinement.roots.iter().filter(|root| !root.shared) {
-            let hidden = confinement
-                .unreadable
-                .iter()
-                .filter(|path| path.starts_with(&root.path));
-            for path in root.protected.iter().chain(hidden) {
+            let closed = confinement.read_only.iter().chain(&confinement.hidden);
+            let closed = closed.filter(|path| path.starts_with(&root.path));
+            for path in root.protected.iter().chain(closed) {
                 let Some(path) = missing(&root.path, path) else {
                     continue;
                 };

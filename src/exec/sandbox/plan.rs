@@ -41,7 +41,8 @@ impl Plan {
             rules.push((root.path.clone(), Kind::Writable));
             rules.extend(root.protected.iter().map(|path| (path.clone(), Kind::ReadOnly)));
         }
-        rules.extend(confinement.unreadable.iter().map(|path| (path.clone(), Kind::Hidden)));
+        rules.extend(confinement.read_only.iter().map(|path| (path.clone(), Kind::ReadOnly)));
+        rules.extend(confinement.hidden.iter().map(|path| (path.clone(), Kind::Hidden)));
         // What does not exist cannot be mounted on: it lies where nothing can be made, or its name is held.
         rules.retain(|(path, _)| path.symlink_metadata().is_ok());
         let targets: Vec<_> = rules
