@@ -26,12 +26,7 @@ pub enum Reached {
 ///
 /// # Errors
 /// Credentials are missing, or nobody answers in time. The text holds no secret.
-pub async fn reach(
-    id: &str,
-    config: &ProviderConfig,
-    home: &Path,
-    patience: Duration,
-) -> Result<Reached, ModelError> {
+pub async fn reach(id: &str, config: &ProviderConfig, home: &Path, patience: Duration) -> Result<Reached, ModelError> {
     if id == rehearsal::ID && config.base_url.is_none() {
         return Ok(Reached::Offline);
     }

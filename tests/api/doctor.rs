@@ -33,7 +33,13 @@ fn of_level(report: &Value, level: &str) -> Vec<String> {
     let findings = report["findings"].as_array().expect("findings").iter();
     findings
         .filter(|finding| finding["level"] == level)
-        .map(|finding| format!("{}/{}", finding["area"].as_str().unwrap(), finding["name"].as_str().unwrap()))
+        .map(|finding| {
+            format!(
+                "{}/{}",
+                finding["area"].as_str().unwrap(),
+                finding["name"].as_str().unwrap()
+            )
+        })
         .collect()
 }
 
@@ -58,7 +64,11 @@ async fn a_home_that_works_is_healthy() {
         ("address", "a healthy server listens there already"),
         ("provider", "`scripted`"),
     ] {
-        let finding = report["findings"].as_array().unwrap().iter().find(|f| f["name"] == name);
+        let finding = report["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|f| f["name"] == name);
         let found = finding.unwrap_or_else(|| panic!("no finding about {name}"));
         assert!(found["text"].as_str().unwrap().contains(part), "{found}");
     }

@@ -22,7 +22,12 @@ pub(super) fn configuration(
     const AREA: &str = "configuration";
     let problems = loader.problems();
     for problem in &problems {
-        report.failure(AREA, "config.toml", problem, "the file is passed over until it is mended");
+        report.failure(
+            AREA,
+            "config.toml",
+            problem,
+            "the file is passed over until it is mended",
+        );
     }
     match loader.check_strict() {
         Err(error) if problems.is_empty() => report.warning(
@@ -40,7 +45,12 @@ pub(super) fn configuration(
             Some(config)
         }
         Err(error) => {
-            report.failure(AREA, "threads", error, "no thread can be started with this configuration");
+            report.failure(
+                AREA,
+                "threads",
+                error,
+                "no thread can be started with this configuration",
+            );
             None
         }
     }
@@ -79,7 +89,7 @@ pub(super) fn state(report: &mut Report, home: &Path) {
         ),
     }
     if let Ok(room) = statvfs(home) {
-        let free = room.blocks_available() as u64 * room.fragment_size() as u64;
+        let free = room.blocks_available() * room.fragment_size();
         match free < LITTLE_ROOM {
             true => report.warning(
                 AREA,

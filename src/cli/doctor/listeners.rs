@@ -34,7 +34,12 @@ fn addresses(report: &mut Report, settings: &Settings, urls: &[ListenUrl], auth:
     let authenticated = match auth.validate() {
         Ok(authenticated) => authenticated,
         Err(error) => {
-            report.failure(AREA, "authentication", error, "a server does not start with these flags");
+            report.failure(
+                AREA,
+                "authentication",
+                error,
+                "a server does not start with these flags",
+            );
             return;
         }
     };
@@ -49,7 +54,12 @@ fn addresses(report: &mut Report, settings: &Settings, urls: &[ListenUrl], auth:
         match auth.policy() {
             Ok(policy) if policy.required() => report.good(AREA, "authentication", "clients must show a token"),
             Ok(_) => report.good(AREA, "authentication", "none; only this machine can connect"),
-            Err(error) => report.failure(AREA, "authentication", error, "a server does not start without its secret"),
+            Err(error) => report.failure(
+                AREA,
+                "authentication",
+                error,
+                "a server does not start without its secret",
+            ),
         }
     }
     for address in &listeners.tcp {
@@ -68,7 +78,11 @@ fn tcp(report: &mut Report, address: SocketAddr) {
     match TcpListener::bind(address) {
         Ok(_) => report.good(AREA, "address", format_args!("ws://{address} is free")),
         Err(error) if error.kind() == ErrorKind::AddrInUse => match crate::cli::healthcheck::healthy(address) {
-            true => report.note(AREA, "address", format_args!("ws://{address}: a healthy server listens there already")),
+            true => report.note(
+                AREA,
+                "address",
+                format_args!("ws://{address}: a healthy server listens there already"),
+            ),
             false => report.failure(
                 AREA,
                 "address",

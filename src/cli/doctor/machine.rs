@@ -49,7 +49,11 @@ pub(super) fn sandbox(report: &mut Report, method: SandboxMethod, config: Option
     {
         report.warning(AREA, "strength", summary, "see docs/sandbox.md");
     }
-    for method in [SandboxMethod::Mounts, SandboxMethod::Bubblewrap, SandboxMethod::Landlock] {
+    for method in [
+        SandboxMethod::Mounts,
+        SandboxMethod::Bubblewrap,
+        SandboxMethod::Landlock,
+    ] {
         for trial in Sandbox::new(method).trials() {
             match &trial.result {
                 Ok(_) => report.note(AREA, trial.name, "works"),

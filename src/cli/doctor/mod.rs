@@ -41,7 +41,11 @@ pub fn run(args: &DoctorArgs, flags: &ConfigFlags) -> Result<ExitCode, CommandEr
     let mut report = Report::default();
     let settings = match Settings::load(Layer::default()) {
         Ok(settings) => {
-            report.good("settings", "settings", "greenroom.toml and the environment are understood");
+            report.good(
+                "settings",
+                "settings",
+                "greenroom.toml and the environment are understood",
+            );
             settings
         }
         Err(error) => {

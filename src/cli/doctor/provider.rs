@@ -21,7 +21,12 @@ pub(super) fn look(report: &mut Report, config: &ResolvedConfig, offline: bool) 
         (Some(_), None) => {
             // The text itself may hold a password.
             let advice = "turns fail with this configuration";
-            report.failure(AREA, "provider", format_args!("the base_url of `{id}` is no URL"), advice);
+            report.failure(
+                AREA,
+                "provider",
+                format_args!("the base_url of `{id}` is no URL"),
+                advice,
+            );
             return Ok(());
         }
         (_, place) => place.map(|place| format!(" at {place}")).unwrap_or_default(),

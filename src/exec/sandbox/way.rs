@@ -58,7 +58,12 @@ const READING: &str = "reading: every file that the server's user may read can b
 const SERVICES: &str = "with the network on, services of this machine on Unix sockets";
 const SHARED: &str = "names like .git directly in /tmp and $TMPDIR that do not exist";
 const EVERYWHERE: [&str; 3] = [READING, SERVICES, SHARED];
-const BY_BUBBLEWRAP: [&str; 4] = [READING, SERVICES, SHARED, "folders whose .git is a link: commands there are refused"];
+const BY_BUBBLEWRAP: [&str; 4] = [
+    READING,
+    SERVICES,
+    SHARED,
+    "folders whose .git is a link: commands there are refused",
+];
 const BY_LANDLOCK: [&str; 5] = [
     READING,
     SERVICES,
