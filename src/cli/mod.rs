@@ -5,6 +5,7 @@
 //! an answer.
 
 pub mod app_server;
+pub mod doctor;
 pub mod exec;
 pub mod flags;
 pub mod healthcheck;
@@ -39,6 +40,8 @@ enum Command {
     Exec(Box<exec::ExecArgs>),
     /// Ask a running server whether it is healthy.
     Healthcheck(healthcheck::HealthcheckArgs),
+    /// Look at what a server needs here: sandbox, limits, home, listeners, model provider.
+    Doctor(doctor::DoctorArgs),
     /// Tokens for clients on other machines.
     Token(token::TokenArgs),
 }
@@ -66,6 +69,7 @@ impl Cli {
             Some(Command::AppServer(args)) => app_server::run(*args, self.config),
             Some(Command::Exec(args)) => serve::exec(*args, &self.config),
             Some(Command::Healthcheck(args)) => healthcheck::run(&args),
+            Some(Command::Doctor(args)) => doctor::run(&args, &self.config),
             Some(Command::Token(args)) => token::run(args),
         }
     }

@@ -15,6 +15,7 @@ mod compaction;
 mod compatibility;
 mod copies;
 mod disk;
+mod doctor;
 mod durability;
 mod elicitation;
 mod forks;
