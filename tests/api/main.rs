@@ -16,6 +16,7 @@ mod copies;
 mod disk;
 mod durability;
 mod elicitation;
+mod exec_server;
 mod forks;
 mod goals;
 mod handshake;
