@@ -3,7 +3,6 @@
 //! A context that restricts nothing costs nothing. One that this sandbox cannot enforce to the letter (folders that may
 //! not be read, patterns) is refused: an operation never runs with more rights than its client meant it to have.
 
-use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -124,6 +123,11 @@ enum Told {
 /// Does an operation under a confinement.
 pub(super) async fn perform(job: &FileJob, confinement: Confinement, sandbox: &Arc<Sandbox>) -> Result<Value, Refusal> {
     let failed = |why: String| Refusal::internal(format!("fs sandbox helper failed: {why}"));
+    // The process below cannot take away what lies in a folder that it may write to, so that is looked at here.
+    let protected = |path: &PathBuf| confinement.protected().iter().any(|kept| path.starts_with(kept));
+    if job.written().await?.iter().any(protected) {
+        return Err(std::io::Error::from_raw_os_error(libc::EACCES).into());
+    }
     let order = serde_json::to_vec(job).map_err(|error| failed(error.to_string()))?;
     let argv = ["/proc/self/exe".to_owned(), FILES_WORD.to_owned()];
     let launch = sandbox
@@ -161,7 +165,7 @@ pub(super) async fn perform(job: &FileJob, confinement: Confinement, sandbox: &A
 /// Does the operation that this process was started for; none if it was not started for one.
 pub fn stage() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next()? != OsString::from(FILES_WORD) {
+    if arguments.next()? != FILES_WORD {
         return None;
     }
     let mut order = Vec::new();

@@ -71,6 +71,21 @@ impl FileJob {
         }
     }
 
+    /// The paths that it writes to or removes, links resolved.
+    pub(super) async fn written(&self) -> Result<Vec<PathBuf>, Refusal> {
+        let path = match self {
+            FileJob::Read(_) | FileJob::Metadata(_) | FileJob::ReadDirectory(_) => return Ok(Vec::new()),
+            FileJob::Write(params) => &params.path,
+            FileJob::CreateDirectory(params) => &params.path,
+            FileJob::Remove(params) => &params.path,
+            FileJob::Copy(params) => &params.destination_path,
+        };
+        let path = path.0.clone();
+        tokio::task::spawn_blocking(move || vec![resolved(&path), path])
+            .await
+            .map_err(|error| Refusal::internal(error.to_string()))
+    }
+
     /// Does it here and now. Blocks.
     pub(super) fn run(self) -> Result<Value, Refusal> {
         match self {

@@ -565,6 +565,7 @@ async fn only_this_machine_may_connect_unless_a_token_is_asked_for() {
         secret.to_str().unwrap(),
     ];
     let server = ExecServer::of(Path::new(binary()), &flags).await;
+    assert!(server.url().starts_with("ws://127.0.0.1:"));
     assert!(Client::over_ws(server.port(), None).await.is_err());
     assert!(Client::over_ws(server.port(), Some("sesame")).await.is_err());
     let client = Client::over_ws(server.port(), Some("open sesame")).await.unwrap();
