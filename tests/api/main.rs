@@ -18,6 +18,7 @@ mod disk;
 mod doctor;
 mod durability;
 mod elicitation;
+mod exec_server;
 mod forks;
 mod goals;
 mod handshake;
