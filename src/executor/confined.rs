@@ -80,7 +80,11 @@ fn resolve(context: &FileSystemSandboxContext) -> Result<Option<Confinement>, Re
     if !all_readable {
         return Err(cannot("hide everything but some folders"));
     }
-    Ok(Some(Confinement { roots, network }))
+    Ok(Some(Confinement {
+        roots,
+        network,
+        ..Confinement::default()
+    }))
 }
 
 fn cannot(what: &str) -> Refusal {
