@@ -1,10 +1,13 @@
-//! Asking the user about a command, and what each answer does.
+//! Asking the user about a command, or a judge in the user's place, and what each answer does.
 //!
 //! The item is shown before the request and not again when the command runs. A refusal completes it: `declined` for an
 //! answer that says no (or says nothing we understand), `failed` for an error answer. "Cancel" ends the turn. When the
 //! turn ends while the question is open, nothing more is said of the item, and this never returns.
 
+use serde_json::json;
+
 use crate::engine::commands::ApprovalKey;
+use crate::engine::guardian::{self, Planned, Ruling};
 use crate::engine::hooks;
 use crate::engine::host::Answer;
 use crate::engine::items;
@@ -15,7 +18,8 @@ use crate::exec::shell::script_of;
 use crate::protocol::methods::server::ItemCommandExecutionRequestApproval;
 use crate::protocol::{
     CommandExecutionApprovalDecision, CommandExecutionRequestApprovalParams, CommandExecutionStatus,
-    ItemStartedNotification, NetworkPolicyRuleAction, ThreadActiveFlag,
+    GuardianApprovalReviewAction, GuardianCommandSource, ItemStartedNotification, NetworkPolicyRuleAction,
+    ThreadActiveFlag,
 };
 use crate::rpc::EncodedNotification;
 
@@ -29,7 +33,7 @@ pub enum Consent {
     },
     /// It may not; its item is completed.
     Refused,
-    /// A hook forbids it, for this reason; there is no item.
+    /// It may not, for this reason; its item, if there is one, is completed.
     Forbidden(String),
 }
 
@@ -51,6 +55,9 @@ pub async fn ask_about_command(
         Some(Ok(())) => return Consent::Given { shown: false },
         Some(Err(why)) => return Consent::Forbidden(why),
         None => {}
+    }
+    if guardian::judges(&cx.turn.settings) {
+        return have_judged(cx, item, &key, question, justification).await;
     }
     let host = &cx.turn.host;
     let started_at_ms = items::now_ms();
@@ -101,6 +108,49 @@ pub async fn ask_about_command(
         return std::future::pending().await;
     }
     Consent::Refused
+}
+
+/// Has the command judged in the user's place.
+async fn have_judged(
+    cx: &ToolContext,
+    item: &CommandItem,
+    key: &ApprovalKey,
+    question: Question,
+    justification: Option<String>,
+) -> Consent {
+    let turn = &cx.turn;
+    let item = item.undissected();
+    let started_at_ms = items::now_ms();
+    items::publish_started_at(&turn.host, item.asked(), started_at_ms).await;
+    let mut details = json!({
+        "tool": cx.call.name,
+        "command": key.argv,
+        "cwd": item.cwd,
+        "sandbox_permissions": if key.escalated { "require_escalated" } else { "use_default" },
+        "tty": key.terminal,
+    });
+    if let Some(justification) = justification {
+        details["justification"] = json!(justification);
+    }
+    let planned = Planned {
+        item_id: item.id.clone(),
+        started_at_ms,
+        action: GuardianApprovalReviewAction::Command {
+            command: item.command.clone(),
+            cwd: item.cwd.clone(),
+            source: GuardianCommandSource::UnifiedExec,
+        },
+        details,
+        reason: question.reason,
+    };
+    let (status, why) = match guardian::rule(turn, &planned).await {
+        Ruling::Allowed => return Consent::Given { shown: true },
+        Ruling::Denied(why) => (CommandExecutionStatus::Declined, why),
+        Ruling::Late(why) => (CommandExecutionStatus::Failed, why),
+    };
+    items::record_and_publish_completed(turn, item.refused(status)).await;
+    guardian::settle_refusal(turn).await;
+    Consent::Forbidden(why)
 }
 
 fn request(

@@ -12,6 +12,7 @@ use crate::engine::commands::CommandState;
 use crate::engine::context::ProjectDocs;
 use crate::engine::diff::{self, TurnDiff};
 use crate::engine::goal::GoalKeeper;
+use crate::engine::guardian;
 use crate::engine::host::TurnHost;
 use crate::engine::settings::TurnSettings;
 use crate::engine::tools::ToolSet;
@@ -56,6 +57,8 @@ pub struct ThreadServices {
     pub came_by: Mutex<Option<&'static str>>,
     /// The files that the user has approved patches of, for as long as the thread is loaded.
     pub patch_approvals: PatchApprovals,
+    /// Who judges approvals in the user's place.
+    pub guardian: guardian::Seat,
 }
 
 impl ThreadServices {
@@ -77,6 +80,8 @@ pub struct TurnScope {
     pub model: Arc<ModelInfo>,
     /// What the turn's patches have done to files.
     pub diff: Mutex<TurnDiff>,
+    /// What is known of judgements of approvals.
+    pub judgements: guardian::Watch,
     /// What paths in the diff are relative to, once it was needed.
     diff_root: OnceLock<PathBuf>,
 }
@@ -95,6 +100,7 @@ impl TurnScope {
             settings,
             model,
             diff: Mutex::default(),
+            judgements: Default::default(),
             diff_root: OnceLock::new(),
         }
     }

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::apply::{Applied, Change, VerifiedPatch, apply, shown, verify};
 use super::decision::{PatchDecision, Writable, patch_decision};
 use super::grammar;
+use crate::engine::guardian::{self, Planned, Ruling};
 use crate::engine::hooks;
 use crate::engine::host::Answer;
 use crate::engine::items;
@@ -25,8 +26,8 @@ use crate::engine::tools::{
 };
 use crate::protocol::methods::server::ItemFileChangeRequestApproval;
 use crate::protocol::{
-    AbsolutePathBuf, FileChangeApprovalDecision, FileChangeRequestApprovalParams, HookEventName,
-    ItemStartedNotification, PatchApplyStatus, ThreadActiveFlag, ThreadItem,
+    AbsolutePathBuf, FileChangeApprovalDecision, FileChangeRequestApprovalParams, GuardianApprovalReviewAction,
+    HookEventName, ItemStartedNotification, PatchApplyStatus, ThreadActiveFlag, ThreadItem,
 };
 use crate::rpc::EncodedNotification;
 use crate::store::{EventMsg, PatchApplyEnd, RolloutFileChange, RolloutItem};
@@ -211,19 +212,13 @@ pub async fn run_patch(cx: &ToolContext, text: String, cwd: AbsolutePathBuf) -> 
     match decision {
         PatchDecision::Reject(text) => return PatchOutcome::Refused(text.to_owned()),
         PatchDecision::Ask if !approvals.covers(&patch) => {
-            if let Some(refusal) = refused(cx, &patch, &asked_about).await {
+            if let Some((refusal, status)) = refused(cx, &patch, &asked_about).await {
                 let declined = Applied {
                     stderr: refusal,
                     ..Applied::default()
                 };
-                finish(
-                    &cx.turn,
-                    &cx.call.call_id,
-                    &patch,
-                    &declined,
-                    PatchApplyStatus::Declined,
-                )
-                .await;
+                finish(&cx.turn, &cx.call.call_id, &patch, &declined, status).await;
+                guardian::settle_refusal(&cx.turn).await;
                 return PatchOutcome::Refused(declined.stderr);
             }
         }
@@ -238,8 +233,9 @@ pub async fn run_patch(cx: &ToolContext, text: String, cwd: AbsolutePathBuf) -> 
         .unwrap_or_else(|error| PatchOutcome::Refused(format!("apply_patch failed: {error}")))
 }
 
-/// Asks the hooks, then the user, and shows the item meanwhile. Returns why the patch may not be applied, if it may not.
-async fn refused(cx: &ToolContext, patch: &VerifiedPatch, text: &str) -> Option<String> {
+/// Asks the hooks, then the user or a judge, and shows the item meanwhile. Returns why the patch may not be applied, if it
+/// may not, and how its item ends then.
+async fn refused(cx: &ToolContext, patch: &VerifiedPatch, text: &str) -> Option<(String, PatchApplyStatus)> {
     let hooked = cx.turn.services.hooks.has(HookEventName::PermissionRequest);
     if hooked {
         let item = item(&cx.call.call_id, patch, PatchApplyStatus::InProgress);
@@ -247,12 +243,47 @@ async fn refused(cx: &ToolContext, patch: &VerifiedPatch, text: &str) -> Option<
         let said = hooks::permission(&cx.turn, &cx.call.call_id, hooked::PATCH, text, None).await;
         match said {
             Some(Ok(())) => return None,
-            Some(Err(message)) => return Some(message),
+            Some(Err(message)) => return Some((message, PatchApplyStatus::Declined)),
             None => {}
         }
     }
+    if guardian::judges(&cx.turn.settings) {
+        return have_judged(cx, patch, text, !hooked).await;
+    }
     let allowed = ask(cx, patch, !hooked).await;
-    (!allowed).then(|| "patch rejected by user".to_owned())
+    (!allowed).then(|| ("patch rejected by user".to_owned(), PatchApplyStatus::Declined))
+}
+
+/// Has the patch judged in the user's place, and shows the item if that is not done yet.
+async fn have_judged(
+    cx: &ToolContext,
+    patch: &VerifiedPatch,
+    text: &str,
+    show: bool,
+) -> Option<(String, PatchApplyStatus)> {
+    let started_at_ms = items::now_ms();
+    if show {
+        let item = item(&cx.call.call_id, patch, PatchApplyStatus::InProgress);
+        items::publish_started_at(&cx.turn.host, item, started_at_ms).await;
+    }
+    let cwd = cx.turn.settings.cwd.clone();
+    let files: Vec<AbsolutePathBuf> = patch
+        .touched
+        .iter()
+        .map(|path| AbsolutePathBuf::rooted(&path.plain))
+        .collect();
+    let planned = Planned {
+        item_id: cx.call.call_id.clone(),
+        started_at_ms,
+        details: json!({"tool": "apply_patch", "cwd": cwd, "files": files, "patch": text}),
+        action: GuardianApprovalReviewAction::ApplyPatch { cwd, files },
+        reason: None,
+    };
+    match guardian::rule(&cx.turn, &planned).await {
+        Ruling::Allowed => None,
+        Ruling::Denied(why) => Some((why, PatchApplyStatus::Declined)),
+        Ruling::Late(why) => Some((why, PatchApplyStatus::Failed)),
+    }
 }
 
 /// Asks for approval, and shows the item if that is not done yet. Never returns when the turn ends instead.

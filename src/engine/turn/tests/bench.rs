@@ -162,6 +162,7 @@ impl Bench {
             came_by: std::sync::Mutex::new(None),
             agents: None,
             patch_approvals: Default::default(),
+            guardian: Default::default(),
             shell: "bash".into(),
             project_docs: Default::default(),
             sections: Vec::new(),
