@@ -18,6 +18,7 @@ mod durability;
 mod elicitation;
 mod forks;
 mod goals;
+mod guardian;
 mod handshake;
 mod hooks;
 mod models;

@@ -23,7 +23,8 @@ use crate::engine::turn::{Conversation, run_inner};
 use crate::model::InputItem;
 use crate::model::rehearsal;
 use crate::protocol::{
-    ApprovalsReviewer, AskForApproval, ModeKind, ReasoningEffort, SandboxPolicy, SubAgentSource, TurnStatus,
+    ApprovalsReviewer, AskForApproval, ModeKind, ReasoningEffort, ReasoningSummary, SandboxPolicy, SubAgentSource,
+    TurnStatus,
 };
 use crate::store::{RolloutItem, StoreError};
 
@@ -164,7 +165,7 @@ fn settings(turn: &TurnScope) -> TurnSettings {
         settings.model = MODEL.into();
     }
     settings.effort = Some(ReasoningEffort::Low);
-    settings.summary = None;
+    settings.summary = Some(ReasoningSummary::Auto);
     settings.approval_policy = AskForApproval::Never;
     settings.approvals_reviewer = ApprovalsReviewer::User;
     settings.sandbox = SandboxPolicy::ReadOnly { network_access: false };

@@ -210,3 +210,23 @@ fn in_words(review: &GuardianApprovalReview) -> String {
     );
     format!("Automatic approval review {outcome} (risk: {risk}, authorization: {authorization}): {rationale}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_answer_in_time_is_no_consent_and_no_refusal() {
+        let (review, ruling) = failed(&Fault::TimedOut);
+        assert_eq!(review.status, GuardianApprovalReviewStatus::TimedOut);
+        assert_eq!(review.risk_level, None);
+        assert!(matches!(ruling, Ruling::Late(_)));
+        assert!(in_words(&review).contains("timed out"));
+        let (review, ruling) = failed(&Fault::Failed("no".to_owned()));
+        assert!(matches!(ruling, Ruling::Denied(why) if why.contains("failed: no")));
+        assert_eq!(
+            in_words(&review),
+            "Automatic approval review denied (risk: high, authorization: unknown): Automatic approval review failed: no"
+        );
+    }
+}
