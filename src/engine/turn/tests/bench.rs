@@ -228,6 +228,7 @@ impl Bench {
             settings: Arc::clone(&self.settings),
             conversation: self.conversation.take().unwrap_or_default(),
             input: input(text),
+            lenient: false,
             output_schema: None,
             client_metadata: Default::default(),
             started_at: SystemTime::now(),
