@@ -14,12 +14,13 @@ use crate::engine::items;
 use crate::engine::tools::command_item::CommandItem;
 use crate::engine::tools::{ToolContext, hooked};
 use crate::exec::decision::Question;
+use crate::exec::permissions::Grants;
 use crate::exec::shell::script_of;
 use crate::protocol::methods::server::ItemCommandExecutionRequestApproval;
 use crate::protocol::{
-    CommandExecutionApprovalDecision, CommandExecutionRequestApprovalParams, CommandExecutionStatus,
-    GuardianApprovalReviewAction, GuardianCommandSource, ItemStartedNotification, NetworkPolicyRuleAction,
-    ThreadActiveFlag,
+    AdditionalPermissionProfile, CommandExecutionApprovalDecision, CommandExecutionRequestApprovalParams,
+    CommandExecutionStatus, GuardianApprovalReviewAction, GuardianCommandSource, ItemStartedNotification,
+    NetworkPolicyRuleAction, ThreadActiveFlag,
 };
 use crate::rpc::EncodedNotification;
 
@@ -37,27 +38,43 @@ pub enum Consent {
     Forbidden(String),
 }
 
+/// What the user is asked about a command.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// What an answer for the session is kept under.
+    pub key: ApprovalKey,
+    /// The question.
+    pub question: Question,
+    /// The model's own reason.
+    pub justification: Option<String>,
+    /// What the command may do beyond the sandbox policy.
+    pub permissions: &'a Grants,
+    /// Whether clients are to be shown the item first.
+    pub announce: bool,
+}
+
 /// Asks, unless the user approved the very same for the session, or a hook answers.
-pub async fn ask_about_command(
-    cx: &ToolContext,
-    item: &CommandItem,
-    key: ApprovalKey,
-    question: Question,
-    justification: Option<String>,
-) -> Consent {
+pub async fn ask_about_command(cx: &ToolContext, item: &CommandItem, asked: Asked<'_>) -> Consent {
     let commands = &cx.turn.services.commands;
-    if commands.is_approved(&key) {
+    if commands.is_approved(&asked.key) {
         return Consent::Given { shown: false };
     }
-    let command = script_of(&key.argv).unwrap_or(&item.command);
-    let said = hooks::permission(&cx.turn, &item.id, hooked::SHELL, command, justification.as_deref()).await;
+    let command = script_of(&asked.key.argv).unwrap_or(&item.command);
+    let said = hooks::permission(
+        &cx.turn,
+        &item.id,
+        hooked::SHELL,
+        command,
+        asked.justification.as_deref(),
+    )
+    .await;
     match said {
         Some(Ok(())) => return Consent::Given { shown: false },
         Some(Err(why)) => return Consent::Forbidden(why),
         None => {}
     }
-    if guardian::judges(&cx.turn.settings) {
-        return have_judged(cx, item, &key, question, justification).await;
+    if guardian::judges(&cx.turn) {
+        return have_judged(cx, item, asked).await;
     }
     let host = &cx.turn.host;
     let started_at_ms = items::now_ms();
@@ -67,10 +84,11 @@ pub async fn ask_about_command(
         thread_id: host.thread_id.to_string(),
         turn_id: host.turn_id.to_string(),
     });
-    let params = request(cx, item, question, justification, started_at_ms);
+    let (announce, key) = (asked.announce.then_some(announce), asked.key.clone());
+    let params = request(cx, item, asked, started_at_ms);
     let flag = Some(ThreadActiveFlag::WaitingOnApproval);
     let answer = host
-        .ask_about::<ItemCommandExecutionRequestApproval>(Some(announce), &params, flag)
+        .ask_about::<ItemCommandExecutionRequestApproval>(announce, &params, flag)
         .await;
     let given = Consent::Given { shown: true };
     let decision = match answer {
@@ -111,25 +129,29 @@ pub async fn ask_about_command(
 }
 
 /// Has the command judged in the user's place.
-async fn have_judged(
-    cx: &ToolContext,
-    item: &CommandItem,
-    key: &ApprovalKey,
-    question: Question,
-    justification: Option<String>,
-) -> Consent {
+async fn have_judged(cx: &ToolContext, item: &CommandItem, asked: Asked<'_>) -> Consent {
     let turn = &cx.turn;
     let item = item.undissected();
     let started_at_ms = items::now_ms();
-    items::publish_started_at(&turn.host, item.asked(), started_at_ms).await;
+    if asked.announce {
+        items::publish_started_at(&turn.host, item.asked(), started_at_ms).await;
+    }
+    let how = match (asked.key.escalated, asked.permissions.is_empty()) {
+        (true, _) => "require_escalated",
+        (false, false) => "with_additional_permissions",
+        (false, true) => "use_default",
+    };
     let mut details = json!({
         "tool": cx.call.name,
-        "command": key.argv,
+        "command": asked.key.argv,
         "cwd": item.cwd,
-        "sandbox_permissions": if key.escalated { "require_escalated" } else { "use_default" },
-        "tty": key.terminal,
+        "sandbox_permissions": how,
+        "tty": asked.key.terminal,
     });
-    if let Some(justification) = justification {
+    if !asked.permissions.is_empty() {
+        details["additional_permissions"] = json!(asked.permissions.told());
+    }
+    if let Some(justification) = asked.justification {
         details["justification"] = json!(justification);
     }
     let planned = Planned {
@@ -141,7 +163,7 @@ async fn have_judged(
             source: GuardianCommandSource::UnifiedExec,
         },
         details,
-        reason: question.reason,
+        reason: asked.question.reason,
     };
     let (status, why) = match guardian::rule(turn, &planned).await {
         Ruling::Allowed => return Consent::Given { shown: true },
@@ -156,23 +178,30 @@ async fn have_judged(
 fn request(
     cx: &ToolContext,
     item: &CommandItem,
-    question: Question,
-    justification: Option<String>,
+    asked: Asked<'_>,
     started_at_ms: i64,
 ) -> CommandExecutionRequestApprovalParams {
+    let question = asked.question;
+    let permissions = Some(asked.permissions).filter(|permissions| !permissions.is_empty());
     let mut available = vec![CommandExecutionApprovalDecision::Accept];
-    available.extend(question.amendment.clone().map(|execpolicy_amendment| {
+    // A rule would let the command out of the sandbox: no answer to a question about more inside of it.
+    let for_good = question.amendment.clone().filter(|_| permissions.is_none());
+    available.extend(for_good.map(|execpolicy_amendment| {
         CommandExecutionApprovalDecision::AcceptWithExecpolicyAmendment { execpolicy_amendment }
     }));
     available.push(CommandExecutionApprovalDecision::Cancel);
     CommandExecutionRequestApprovalParams {
+        additional_permissions: permissions.map(|permissions| {
+            let (file_system, network) = permissions.to_wire();
+            AdditionalPermissionProfile { file_system, network }
+        }),
         available_decisions: Some(available),
         command: Some(item.command.clone()),
         command_actions: Some(item.actions.clone()),
         cwd: Some(item.cwd.clone()),
         item_id: item.id.clone(),
         proposed_execpolicy_amendment: question.amendment,
-        reason: question.reason.or(justification),
+        reason: question.reason.or(asked.justification),
         started_at_ms,
         thread_id: cx.turn.host.thread_id.to_string(),
         turn_id: cx.turn.host.turn_id.to_string(),

@@ -17,6 +17,7 @@ use crate::engine::scope::{ThreadServices, TurnScope};
 use crate::engine::settings::TurnSettings;
 use crate::engine::tools::ToolSet;
 use crate::engine::turn::{Conversation, TurnJob, TurnOpening};
+use crate::exec::policy::Policy;
 use crate::model::{RequestIdentity, json_text};
 use crate::protocol::{SessionSource, SubAgentSource, ThreadId, ThreadSource, UserInput};
 use crate::store::{BaseInstructions, GitMeta, NewThread, Recorder, SessionMeta, StoreError};
@@ -34,6 +35,8 @@ pub struct Purpose {
     pub web_search: bool,
     /// Whether the user's hooks hear of it.
     pub hooks: bool,
+    /// Whether the user's rules for commands count, which may let some out of the sandbox.
+    pub rules: bool,
     /// Whether it is recorded, if the thread is.
     pub kept: bool,
 }
@@ -77,7 +80,10 @@ impl SubThread {
         if !purpose.web_search {
             config.web_search = Some(WebSearchMode::Disabled);
         }
-        let rules = (*above.commands.rules()).clone();
+        let rules = match purpose.rules {
+            true => (*above.commands.rules()).clone(),
+            false => Policy::default(),
+        };
         let services = ThreadServices {
             config: Arc::new(config),
             provider: Arc::clone(&above.provider),

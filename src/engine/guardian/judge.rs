@@ -92,6 +92,7 @@ impl Judge {
             instructions: rubric(turn.services.config.auto_review_policy.as_deref()),
             web_search: true,
             hooks: false,
+            rules: false,
             kept,
         };
         Ok(Judge {
@@ -170,6 +171,7 @@ fn settings(turn: &TurnScope) -> TurnSettings {
     settings.approvals_reviewer = ApprovalsReviewer::User;
     settings.sandbox = SandboxPolicy::ReadOnly { network_access: false };
     settings.permission_profile = None;
+    settings.profile = None;
     settings.personality = None;
     settings.mode = ModeKind::Default;
     settings.mode_instructions = None;

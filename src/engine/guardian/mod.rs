@@ -17,7 +17,6 @@ use serde_json::Value;
 
 use crate::engine::items;
 use crate::engine::scope::TurnScope;
-use crate::engine::settings::TurnSettings;
 use crate::model::InputItem;
 use crate::protocol::{
     ApprovalsReviewer, AskForApproval, AutoReviewDecisionSource, GuardianApprovalReview, GuardianApprovalReviewAction,
@@ -77,8 +76,13 @@ pub enum Ruling {
     Late(String),
 }
 
-/// Whether approvals are judged instead of asked for.
-pub fn judges(settings: &TurnSettings) -> bool {
+/// Whether approvals are judged instead of asked for: always, or in this turn, because the user granted permissions on that
+/// condition.
+pub fn judges(turn: &TurnScope) -> bool {
+    if turn.judges_all() {
+        return true;
+    }
+    let settings = &turn.settings;
     settings.approvals_reviewer != ApprovalsReviewer::User
         && matches!(
             settings.approval_policy,

@@ -6,10 +6,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::engine::context::permissions::Asks;
 use crate::engine::context::{Situation, UserMessage};
 use crate::engine::items;
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::{Truncation, TurnContext, TurnSettings, WallClock};
+use crate::engine::tools::{exec_command, request_permissions};
 use crate::engine::turn::task::{Failure, Task, unix_seconds};
 use crate::model::InputItem;
 use crate::model::catalog::{self, ModelInfo};
@@ -168,6 +170,10 @@ pub(super) fn tell(
         shell: &services.shell,
         project_docs: &services.project_docs,
         approved_prefixes: &services.approved_prefixes(),
+        asks: Asks {
+            with_command: services.config.feature(exec_command::ADDITIONAL_PERMISSIONS),
+            ahead: services.config.feature(request_permissions::FEATURE),
+        },
         sections: &services.sections,
         instructions: &services.instructions,
         instructions_given: services.config.base_instructions.is_some(),

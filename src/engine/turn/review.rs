@@ -85,6 +85,7 @@ impl Task {
             instructions: RUBRIC.to_owned(),
             web_search: false,
             hooks: true,
+            rules: true,
             kept: true,
         };
         let settings = self.reviewer_settings();

@@ -13,8 +13,8 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::apply::{Applied, Change, VerifiedPatch, apply, shown, verify};
-use super::decision::{PatchDecision, Writable, patch_decision};
+use super::apply::{Applied, Change, VerifiedPatch, apply, shown, unreadable, verify};
+use super::decision::{PatchDecision, patch_decision};
 use super::grammar;
 use crate::engine::guardian::{self, Planned, Ruling};
 use crate::engine::hooks;
@@ -190,16 +190,21 @@ struct Arguments {
 
 /// Verifies, asks about and applies a patch; shows it as the call's `fileChange` item.
 pub async fn run_patch(cx: &ToolContext, text: String, cwd: AbsolutePathBuf) -> PatchOutcome {
-    let settings = Arc::clone(&cx.turn.settings);
+    let turn = Arc::clone(&cx.turn);
     let asked_about = text.trim().to_owned();
     let judged = tokio::task::spawn_blocking(move || {
         let patch = grammar::parse(&text).map_err(|error| format!("apply_patch verification failed: {error}"))?;
         if patch.environment.is_some() {
             return Err("apply_patch environment selection is unavailable for this turn".to_owned());
         }
-        let patch = verify(patch, &cwd).map_err(|error| format!("apply_patch verification failed: {error}"))?;
-        let writable = Writable::of(&settings.sandbox, &settings.workspace_roots);
-        let decision = patch_decision(&settings.approval_policy, &settings.sandbox, &writable, &patch.touched);
+        let confinement = turn.confinement(&turn.granted());
+        let unreadable = confinement
+            .as_ref()
+            .and_then(|confinement| unreadable(&patch, &cwd, confinement));
+        let verified = unreadable.map_or_else(|| verify(patch, &cwd), Err);
+        let patch = verified.map_err(|error| format!("apply_patch verification failed: {error}"))?;
+        let (policy, sandbox) = (&turn.settings.approval_policy, &turn.settings.sandbox);
+        let decision = patch_decision(policy, sandbox, confinement.as_ref(), &patch.touched);
         Ok((patch, decision))
     })
     .await;
@@ -211,15 +216,15 @@ pub async fn run_patch(cx: &ToolContext, text: String, cwd: AbsolutePathBuf) -> 
     let approvals = &cx.turn.services.patch_approvals;
     match decision {
         PatchDecision::Reject(text) => return PatchOutcome::Refused(text.to_owned()),
+        // Permissions were granted on the condition that what is done with them is judged.
+        PatchDecision::Apply if cx.turn.judges_all() && !approvals.covers(&patch) => {
+            if let Some(refusal) = refused(cx, &patch, &asked_about).await {
+                return declined(cx, &patch, refusal).await;
+            }
+        }
         PatchDecision::Ask if !approvals.covers(&patch) => {
-            if let Some((refusal, status)) = refused(cx, &patch, &asked_about).await {
-                let declined = Applied {
-                    stderr: refusal,
-                    ..Applied::default()
-                };
-                finish(&cx.turn, &cx.call.call_id, &patch, &declined, status).await;
-                guardian::settle_refusal(&cx.turn).await;
-                return PatchOutcome::Refused(declined.stderr);
+            if let Some(refusal) = refused(cx, &patch, &asked_about).await {
+                return declined(cx, &patch, refusal).await;
             }
         }
         PatchDecision::Apply | PatchDecision::Ask => {
@@ -233,9 +238,23 @@ pub async fn run_patch(cx: &ToolContext, text: String, cwd: AbsolutePathBuf) -> 
         .unwrap_or_else(|error| PatchOutcome::Refused(format!("apply_patch failed: {error}")))
 }
 
+/// Records and shows a patch that was refused.
+async fn declined(cx: &ToolContext, patch: &VerifiedPatch, (refusal, status): Refusal) -> PatchOutcome {
+    let declined = Applied {
+        stderr: refusal,
+        ..Applied::default()
+    };
+    finish(&cx.turn, &cx.call.call_id, patch, &declined, status).await;
+    guardian::settle_refusal(&cx.turn).await;
+    PatchOutcome::Refused(declined.stderr)
+}
+
+/// Why a patch may not be applied, and how its item ends then.
+type Refusal = (String, PatchApplyStatus);
+
 /// Asks the hooks, then the user or a judge, and shows the item meanwhile. Returns why the patch may not be applied, if it
-/// may not, and how its item ends then.
-async fn refused(cx: &ToolContext, patch: &VerifiedPatch, text: &str) -> Option<(String, PatchApplyStatus)> {
+/// may not.
+async fn refused(cx: &ToolContext, patch: &VerifiedPatch, text: &str) -> Option<Refusal> {
     let hooked = cx.turn.services.hooks.has(HookEventName::PermissionRequest);
     if hooked {
         let item = item(&cx.call.call_id, patch, PatchApplyStatus::InProgress);
@@ -247,7 +266,7 @@ async fn refused(cx: &ToolContext, patch: &VerifiedPatch, text: &str) -> Option<
             None => {}
         }
     }
-    if guardian::judges(&cx.turn.settings) {
+    if guardian::judges(&cx.turn) {
         return have_judged(cx, patch, text, !hooked).await;
     }
     let allowed = ask(cx, patch, !hooked).await;
@@ -255,12 +274,7 @@ async fn refused(cx: &ToolContext, patch: &VerifiedPatch, text: &str) -> Option<
 }
 
 /// Has the patch judged in the user's place, and shows the item if that is not done yet.
-async fn have_judged(
-    cx: &ToolContext,
-    patch: &VerifiedPatch,
-    text: &str,
-    show: bool,
-) -> Option<(String, PatchApplyStatus)> {
+async fn have_judged(cx: &ToolContext, patch: &VerifiedPatch, text: &str, show: bool) -> Option<Refusal> {
     let started_at_ms = items::now_ms();
     if show {
         let item = item(&cx.call.call_id, patch, PatchApplyStatus::InProgress);
