@@ -21,7 +21,6 @@ use crate::engine::settings::TurnSettings;
 use crate::engine::subthread::{Purpose, SubThread};
 use crate::engine::turn::{Conversation, run_inner};
 use crate::model::InputItem;
-use crate::model::rehearsal;
 use crate::protocol::{
     ApprovalsReviewer, AskForApproval, ModeKind, ReasoningEffort, ReasoningSummary, SandboxPolicy, SubAgentSource,
     TurnStatus,
@@ -159,14 +158,24 @@ impl Judge {
     }
 }
 
+/// Whether the provider can have the model that judges. Servers of local models have their own names, and only those: there
+/// the thread's model judges.
+fn knows_judges(turn: &TurnScope) -> bool {
+    let services = &turn.services;
+    services.config.provider.has_hosted_tools(services.provider.id())
+}
+
 /// A judge reads everything, writes nothing and asks nobody.
 fn settings(turn: &TurnScope) -> TurnSettings {
     let mut settings = (*turn.settings).clone();
-    if turn.services.provider.id() != rehearsal::ID {
+    if knows_judges(turn) {
         settings.model = MODEL.into();
     }
     settings.effort = Some(ReasoningEffort::Low);
-    settings.summary = Some(ReasoningSummary::Auto);
+    settings.summary = turn.settings.summary.or(match turn.model.fallback {
+        true => Some(ReasoningSummary::Auto),
+        false => turn.model.default_summary,
+    });
     settings.approval_policy = AskForApproval::Never;
     settings.approvals_reviewer = ApprovalsReviewer::User;
     settings.sandbox = SandboxPolicy::ReadOnly { network_access: false };
