@@ -18,6 +18,8 @@ pub mod session;
 pub mod sessions;
 pub mod shell;
 pub mod spawn;
+pub mod streams;
+pub mod text;
 pub mod truncate;
 pub mod utf8;
 

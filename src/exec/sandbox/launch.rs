@@ -25,6 +25,9 @@ pub enum LaunchError {
     /// There is no sandbox.
     #[error("no sandbox is available on this machine")]
     Unavailable,
+    /// A profile says what no sandbox here can enforce.
+    #[error("the sandbox of this machine cannot enforce {0}, so the command was not run")]
+    Unenforceable(&'static str),
     /// There is no such program.
     #[error("{0}")]
     Program(#[source] io::Error),

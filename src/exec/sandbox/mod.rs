@@ -10,6 +10,7 @@ mod capabilities;
 mod landlock;
 mod launch;
 pub mod policy;
+mod rules;
 #[cfg(target_os = "linux")]
 mod seccomp;
 #[cfg(target_os = "linux")]
@@ -18,6 +19,7 @@ mod way;
 
 pub use launch::{Launch, LaunchError};
 pub use policy::Confinement;
+pub use rules::Rules;
 #[cfg(target_os = "linux")]
 pub use stage::stage;
 pub use way::{Sandbox, Way};

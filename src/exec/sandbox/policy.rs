@@ -100,8 +100,8 @@ impl Confinement {
     }
 }
 
-/// Real paths, each once, with what stays protected below them.
-fn writable(roots: Vec<(PathBuf, bool)>) -> Vec<WritableRoot> {
+/// Real paths, each once, with what stays protected below them. A path that others share is named with `true`.
+pub(super) fn writable(roots: Vec<(PathBuf, bool)>) -> Vec<WritableRoot> {
     let mut found: Vec<WritableRoot> = Vec::new();
     for (path, shared) in roots {
         let path = path.canonicalize().unwrap_or_else(|_| normalised(&path));
