@@ -104,7 +104,13 @@ impl Pty {
         let size = Winsize::from(size);
         // SAFETY: the descriptor is open for as long as `self` lives, and the request reads one `Winsize`, which lives
         // until the call returns.
-        match unsafe { nix::libc::ioctl(self.0.get_ref().as_raw_fd(), nix::libc::TIOCSWINSZ as _, &raw const size) } {
+        match unsafe {
+            nix::libc::ioctl(
+                self.0.get_ref().as_raw_fd(),
+                nix::libc::TIOCSWINSZ as _,
+                &raw const size,
+            )
+        } {
             -1 => Err(io::Error::last_os_error()),
             _ => Ok(()),
         }

@@ -57,7 +57,10 @@ mod tests {
         let (japanese, _, _) = encoding_rs::SHIFT_JIS.encode("こんにちは世界、日本語");
         for (bytes, text) in [
             ("naïve".as_bytes(), "naïve"),
-            (b"caf\xe9 na\xefve fran\xe7ais \xe0 bient\xf4t", "café naïve français à bientôt"),
+            (
+                b"caf\xe9 na\xefve fran\xe7ais \xe0 bient\xf4t",
+                "café naïve français à bientôt",
+            ),
             (&russian, "Привет, мир! Это тест"),
             (&japanese, "こんにちは世界、日本語"),
             (b"it\x92s \x93quoted\x94 text", "it’s “quoted” text"),

@@ -88,9 +88,7 @@ pub async fn resize_pty(
 /// `process/kill`.
 pub async fn kill(cx: RequestContext, params: ProcessKillParams) -> Result<ProcessKillResponse, RpcError> {
     let killed = cx.services.processes.kill(&key(&cx, &params.process_handle));
-    killed
-        .await
-        .map_err(|error| refused(error, &params.process_handle))?;
+    killed.await.map_err(|error| refused(error, &params.process_handle))?;
     Ok(ProcessKillResponse {})
 }
 

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use base64::{DecodeError, Engine};
 
 use crate::config::{ConfigError, ConfigLoader, ResolvedConfig, ThreadOverrides};
 use crate::exec::environment::{Environment, filtered};
@@ -24,7 +24,8 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) async fn server_config(config: &Arc<ConfigLoader>) -> Result<ResolvedConfig, RpcError> {
     let config = Arc::clone(config);
     let resolved = tokio::task::spawn_blocking(move || config.resolve(&ThreadOverrides::default())).await;
-    let resolved: Result<_, ConfigError> = resolved.map_err(|_| RpcError::internal("failed to read the configuration"))?;
+    let resolved: Result<_, ConfigError> =
+        resolved.map_err(|_| RpcError::internal("failed to read the configuration"))?;
     resolved.map_err(|error| RpcError::internal(format!("failed to load configuration: {error}")))
 }
 
@@ -43,11 +44,9 @@ pub(super) fn environment(config: &ResolvedConfig, changes: Option<BTreeMap<Stri
 
 /// A time limit in milliseconds, which must not be negative.
 pub(super) fn time_limit(method: &str, milliseconds: i64) -> Result<Duration, RpcError> {
-    u64::try_from(milliseconds).map(Duration::from_millis).map_err(|_| {
-        RpcError::invalid_params(format!(
-            "{method} timeoutMs must be non-negative, got {milliseconds}"
-        ))
-    })
+    u64::try_from(milliseconds)
+        .map(Duration::from_millis)
+        .map_err(|_| RpcError::invalid_params(format!("{method} timeoutMs must be non-negative, got {milliseconds}")))
 }
 
 /// The size of a terminal, which must have one. `family` is how the complaint begins.
@@ -69,8 +68,18 @@ pub(super) fn input(method: &str, delta: Option<String>, close: bool) -> Result<
     }
     let bytes = STANDARD
         .decode(delta.unwrap_or_default())
-        .map_err(|error| RpcError::invalid_params(format!("invalid deltaBase64: {error}")))?;
+        .map_err(|error| RpcError::invalid_params(format!("invalid deltaBase64: {}", complaint(error))))?;
     Ok(ProcessInput { bytes, close })
+}
+
+/// What is wrong with a base64 text, in the words that the protocol's clients know.
+fn complaint(error: DecodeError) -> String {
+    match error {
+        DecodeError::InvalidLastSymbol { offset, symbol, .. } => {
+            format!("Invalid last symbol {symbol}, offset {offset}.")
+        }
+        other => other.to_string(),
+    }
 }
 
 /// Waits until the process takes more input; meanwhile it can be killed and resized.

@@ -148,9 +148,7 @@ impl Layer {
             sandbox: self.sandbox.or(below.sandbox),
             http_workers: self.http_workers.or(below.http_workers),
             max_connections: self.max_connections.or(below.max_connections),
-            max_processes_per_connection: self
-                .max_processes_per_connection
-                .or(below.max_processes_per_connection),
+            max_processes_per_connection: self.max_processes_per_connection.or(below.max_processes_per_connection),
             max_processes: self.max_processes.or(below.max_processes),
         }
     }

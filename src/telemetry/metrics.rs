@@ -116,7 +116,10 @@ fn describe() {
     describe_counter!(REPLAYS, "Reconnects with the last event seen");
     describe_gauge!(PROCESSES, "Processes that clients run");
     describe_counter!(PROCESSES_STARTED, "Processes started for clients");
-    describe_counter!(PROCESS_OUTPUT, "Bytes of process output passed on to clients as they came");
+    describe_counter!(
+        PROCESS_OUTPUT,
+        "Bytes of process output passed on to clients as they came"
+    );
     describe_gauge!(DESCRIPTORS, "Open file descriptors");
     describe_histogram!(DB_COMMIT, "Duration of database transactions");
     describe_histogram!(DB_BATCH, "Jobs per database transaction");

@@ -54,7 +54,9 @@ impl Register {
     fn free(&self, key: &ProcessKey, told: impl FnOnce()) {
         let mut table = self.table();
         told();
-        let Some(own) = table.connections.get_mut(&key.0) else { return };
+        let Some(own) = table.connections.get_mut(&key.0) else {
+            return;
+        };
         own.remove(&key.1);
         if own.is_empty() {
             table.connections.remove(&key.0);

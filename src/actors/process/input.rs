@@ -31,9 +31,7 @@ pub(super) enum Input {
     /// It can be written to.
     Open(Writer),
     /// It was closed; what was written before may still be on its way.
-    Closed {
-        _on_its_way: AbortOnDropHandle<()>,
-    },
+    Closed { _on_its_way: AbortOnDropHandle<()> },
 }
 
 /// The queue of an open input.

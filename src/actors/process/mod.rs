@@ -8,8 +8,6 @@
 mod directory;
 mod input;
 mod output;
-#[cfg(test)]
-mod tests;
 
 use std::cell::Cell;
 use std::os::unix::process::ExitStatusExt;
@@ -93,11 +91,7 @@ struct Plan {
 }
 
 impl ProcessActor {
-    fn new(
-        seed: ProcessSeed,
-        name: TakenName,
-        started: oneshot::Sender<Result<(), ProcessError>>,
-    ) -> Self {
+    fn new(seed: ProcessSeed, name: TakenName, started: oneshot::Sender<Result<(), ProcessError>>) -> Self {
         ProcessActor {
             client: seed.client,
             started: Some(started),
@@ -265,11 +259,12 @@ impl Handler<Kill> for ProcessActor {
     type Result = Result<(), ProcessError>;
 
     fn handle(&mut self, _kill: Kill, _ctx: &mut Self::Context) -> Self::Result {
-        if !self.running.get() {
-            return Err(ProcessError::NotRunning);
-        }
+        // What an ended process left running goes too.
         self.kill.cancel();
-        Ok(())
+        match self.running.get() {
+            true => Ok(()),
+            false => Err(ProcessError::NotRunning),
+        }
     }
 }
 
@@ -373,10 +368,18 @@ async fn live(life: Life) -> ProcessEnd {
     // Without its client nobody is there to be told.
     let (output, errors) = match given_up {
         true => Default::default(),
-        false => tokio::select! {
-            read = read => read,
-            () = unwanted => Default::default(),
-        },
+        false => {
+            let left_behind = async {
+                kill.cancelled().await;
+                group.0.kill();
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                read = read => read,
+                () = left_behind => Default::default(),
+                () = unwanted => Default::default(),
+            }
+        }
     };
     drop(group);
     ProcessEnd {

@@ -32,9 +32,9 @@ impl Rules {
             Rules::Policy(
                 SandboxPolicy::ReadOnly { network_access } | SandboxPolicy::WorkspaceWrite { network_access, .. },
             ) => *network_access,
-            Rules::Profile(
-                PermissionProfile::Managed { network, .. } | PermissionProfile::External { network },
-            ) => network.enabled,
+            Rules::Profile(PermissionProfile::Managed { network, .. } | PermissionProfile::External { network }) => {
+                network.enabled
+            }
         }
     }
 
@@ -137,18 +137,27 @@ mod tests {
     fn profiles_come_to_what_may_be_written() {
         let confinement = restricted(json!([root("read")])).unwrap().unwrap();
         assert!(confinement.roots.is_empty() && !confinement.network);
-        let work = json!({"access": "write", "path": {"type": "special", "value": {"kind": "project_roots", "subpath": "a"}}});
+        let work =
+            json!({"access": "write", "path": {"type": "special", "value": {"kind": "project_roots", "subpath": "a"}}});
         let other = json!({"access": "write", "path": {"type": "path", "path": "/other"}});
         let confinement = restricted(json!([root("read"), work, other])).unwrap().unwrap();
         let paths: Vec<&Path> = confinement.roots.iter().map(|root| root.path.as_path()).collect();
         assert_eq!(paths, [Path::new("/work/a"), Path::new("/other")]);
         assert_eq!(resolve(json!({"type": "disabled"})).unwrap(), None);
-        assert_eq!(resolve(json!({"type": "external", "network": {"enabled": false}})).unwrap(), None);
+        assert_eq!(
+            resolve(json!({"type": "external", "network": {"enabled": false}})).unwrap(),
+            None
+        );
         let open = |network: bool| {
             resolve(json!({"type": "managed", "fileSystem": {"type": "unrestricted"}, "network": {"enabled": network}}))
         };
         assert_eq!(open(true).unwrap(), None);
-        assert!(open(false).unwrap().unwrap().allows_writing(Path::new("/anywhere/at/all")));
+        assert!(
+            open(false)
+                .unwrap()
+                .unwrap()
+                .allows_writing(Path::new("/anywhere/at/all"))
+        );
     }
 
     #[test]
