@@ -9,6 +9,7 @@ pub mod bash;
 pub mod decision;
 pub mod environment;
 pub mod output;
+pub mod permissions;
 pub mod policy;
 pub mod pty;
 pub mod safety;

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::exec::output::HeadTail;
 use crate::exec::pty::Pty;
 use crate::exec::sandbox::LaunchError;
-use crate::exec::spawn::{OutputEnd, ProcessGroup, SpawnRequest, Started, spawn};
+use crate::exec::spawn::{GroupEnd, OutputEnd, ProcessGroup, SpawnRequest, Started, spawn};
 
 /// How long output may still arrive after the end of the process, from children that share its pipe.
 const DRAIN: Duration = Duration::from_millis(50);
@@ -155,6 +155,11 @@ impl Session {
         (buffers.unread.text(), receiver)
     }
 
+    /// What was printed and not collected yet; it is left where it is.
+    pub fn printed(&self) -> String {
+        self.buffers().unread.text()
+    }
+
     /// Told by the listener when it has passed on so many more reads.
     pub fn passed_on(&self, reads: u64) {
         self.passed_on.send_modify(|count| *count += reads);
@@ -242,22 +247,13 @@ impl Session {
     }
 }
 
-/// Kills a process group when the pump ends, however it ends.
-struct GroupEnd(ProcessGroup);
-
-impl Drop for GroupEnd {
-    fn drop(&mut self) {
-        self.0.kill();
-    }
-}
-
 /// Reads until the process has ended and nothing more comes.
 async fn pump(session: Arc<Session>, mut child: Child, group: ProcessGroup, mut output: OutputEnd) {
-    let group = GroupEnd(group);
+    let mut group = GroupEnd::of(group);
     let mut buffer = vec![0; READ_SIZE];
     let mut ended: Option<(i32, Instant)> = None;
     let mut open = true;
-    let mut killed = false;
+    let mut killed: Option<Instant> = None;
     while open || ended.is_none() {
         let since_end = ended.map(|(_, at)| at);
         // What is in the pipe comes first; but a child that floods it must not keep a dead command alive.
@@ -266,11 +262,16 @@ async fn pump(session: Arc<Session>, mut child: Child, group: ProcessGroup, mut 
         }
         tokio::select! {
             biased;
-            () = session.kill.cancelled(), if !killed && ended.is_none() => {
-                killed = true;
-                group.0.kill();
+            () = session.kill.cancelled(), if killed.is_none() && ended.is_none() => {
+                killed = Some(Instant::now());
+                group.kill();
+            }
+            () = tokio::time::sleep_until(killed.unwrap_or_else(Instant::now) + GroupEnd::STUBBORN), if killed.is_some() && ended.is_none() => {
+                killed = Some(Instant::now());
+                group.force();
             }
             status = child.wait(), if ended.is_none() => {
+                group.leader_ended();
                 let code = status.ok().and_then(|status| status.code()).unwrap_or(KILLED);
                 ended = Some((code, Instant::now()));
                 session.phase.send_replace(Phase::Exited(code));

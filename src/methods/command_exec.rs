@@ -148,10 +148,10 @@ async fn confine(
             workspace_roots: &roots,
             home: &home,
         };
-        match rules.resolve(&place)? {
-            None => Ok(None),
-            Some(confinement) => sandbox.launch(&argv, confinement).map(Some),
-        }
+        let confinement = rules.resolve(&place);
+        confinement
+            .map(|confinement| sandbox.launch(&argv, confinement))
+            .transpose()
     };
     let launch = tokio::task::spawn_blocking(launch).await;
     launch

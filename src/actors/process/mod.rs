@@ -17,11 +17,12 @@ use std::rc::Rc;
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 use tokio::process::Child;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::exec::pty::{Pty, PtySize};
-use crate::exec::spawn::{ProcessGroup, SpawnRequest};
+use crate::exec::spawn::{GroupEnd, SpawnRequest};
 use crate::exec::streams::{self, StreamWishes, Streams};
 use crate::exec::text::text_of;
 use crate::protocol::ProcessExitedNotification;
@@ -143,7 +144,7 @@ impl ProcessActor {
         let pump = |source, stream| Pump::new(source, self.sink(stream, *streamed), plan.cap, ended.clone());
         let life = Life {
             child,
-            group: GroupEnd(group),
+            group: GroupEnd::of(group),
             output: pump(output, OutputStream::Stdout),
             errors: errors.map(|errors| pump(errors, OutputStream::Stderr)),
             kill: self.kill.clone(),
@@ -268,15 +269,6 @@ impl Handler<Kill> for ProcessActor {
     }
 }
 
-/// Kills a process group when dropped, however that comes.
-struct GroupEnd(ProcessGroup);
-
-impl Drop for GroupEnd {
-    fn drop(&mut self) {
-        self.0.kill();
-    }
-}
-
 /// All that it takes to see a process through.
 struct Life {
     child: Child,
@@ -294,7 +286,7 @@ struct Life {
 async fn live(life: Life) -> ProcessEnd {
     let Life {
         mut child,
-        group,
+        mut group,
         output,
         errors,
         kill,
@@ -338,21 +330,27 @@ async fn live(life: Life) -> ProcessEnd {
         }
     };
     let mut killed = std::pin::pin!(killed);
-    let (mut alive, mut timed_out, mut given_up) = (true, false, false);
+    let (mut asked, mut timed_out, mut given_up) = (None, false, false);
     let status = loop {
+        let patience = asked.map(|asked: Instant| asked + GroupEnd::STUBBORN);
         tokio::select! {
             biased;
             () = &mut unwanted, if !given_up => {
-                given_up = true;
-                group.0.kill();
+                (given_up, asked) = (true, Some(Instant::now()));
+                group.kill();
             }
-            over = &mut killed, if alive && !given_up => {
-                (alive, timed_out) = (false, over);
-                group.0.kill();
+            over = &mut killed, if asked.is_none() => {
+                (timed_out, asked) = (over, Some(Instant::now()));
+                group.kill();
+            }
+            () = tokio::time::sleep_until(patience.unwrap_or_else(Instant::now)), if patience.is_some() => {
+                asked = Some(Instant::now());
+                group.force();
             }
             status = child.wait() => break status,
         }
     };
+    group.leader_ended();
     running.set(false);
     ended.cancel();
     let read = async {
@@ -371,7 +369,7 @@ async fn live(life: Life) -> ProcessEnd {
         false => {
             let left_behind = async {
                 kill.cancelled().await;
-                group.0.kill();
+                group.kill();
                 std::future::pending::<()>().await;
             };
             tokio::select! {

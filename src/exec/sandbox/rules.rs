@@ -1,15 +1,15 @@
 //! The rules that a client names for one command: a sandbox policy, or a permission profile.
 //!
-//! A profile can say more than this machine's sandbox can hold a command to. What it cannot is refused, never left out:
-//! files that may not be read, patterns, and files that stay as they are below a folder that may be written.
+//! A profile can say more than this machine's sandbox can hold a command to. What it cannot is refused when the command
+//! is to be started, never left out.
 
 use std::path::PathBuf;
 
-use super::launch::LaunchError;
-use super::policy::{Confinement, Place, writable};
+use super::policy::{Confinement, Place, real};
+use crate::exec::permissions::places::{self, Spot};
 use crate::protocol::{
-    FileSystemAccessMode, FileSystemPath, FileSystemSandboxEntry, FileSystemSpecialPath, NetworkAccess,
-    PermissionProfile, PermissionProfileFileSystemPermissions, SandboxPolicy,
+    FileSystemAccessMode, FileSystemPath, FileSystemSandboxEntry, NetworkAccess, PermissionProfile,
+    PermissionProfileFileSystemPermissions, SandboxPolicy,
 };
 
 /// What holds for a command.
@@ -39,70 +39,66 @@ impl Rules {
     }
 
     /// What they come to; none when they confine nothing, or leave that to somebody else. Touches the disk.
-    pub fn resolve(&self, place: &Place<'_>) -> Result<Option<Confinement>, LaunchError> {
+    pub fn resolve(&self, place: &Place<'_>) -> Option<Confinement> {
         let (file_system, network) = match self {
-            Rules::Policy(policy) => return Ok(Confinement::resolve(policy, place)),
-            Rules::Profile(PermissionProfile::Disabled | PermissionProfile::External { .. }) => return Ok(None),
+            Rules::Policy(policy) => return Confinement::resolve(policy, place),
+            Rules::Profile(PermissionProfile::Disabled | PermissionProfile::External { .. }) => return None,
             Rules::Profile(PermissionProfile::Managed { file_system, network }) => (file_system, network.enabled),
         };
-        let roots = match file_system {
-            PermissionProfileFileSystemPermissions::Unrestricted if network => return Ok(None),
-            PermissionProfileFileSystemPermissions::Unrestricted => vec![("/".into(), true)],
-            PermissionProfileFileSystemPermissions::Restricted { entries, .. } => roots_of(entries, place)?,
+        let entries = match file_system {
+            PermissionProfileFileSystemPermissions::Unrestricted if network => return None,
+            PermissionProfileFileSystemPermissions::Unrestricted => None,
+            PermissionProfileFileSystemPermissions::Restricted { entries, .. } => Some(entries),
         };
-        Ok(Some(Confinement {
-            roots: writable(roots),
+        let mut confinement = Confinement {
             network,
-        }))
-    }
-}
-
-/// The folders that entries let a command write in, and whether others share them.
-fn roots_of(entries: &[FileSystemSandboxEntry], place: &Place<'_>) -> Result<Vec<(PathBuf, bool)>, LaunchError> {
-    let (mut roots, mut read) = (Vec::new(), Vec::new());
-    for entry in entries {
-        let paths = paths_of(&entry.path, place)?;
-        match entry.access {
-            FileSystemAccessMode::None => return Err(LaunchError::Unenforceable("files that may not be read")),
-            FileSystemAccessMode::Write => roots.extend(paths),
-            FileSystemAccessMode::Read => read.extend(paths.into_iter().map(|(path, _)| path)),
+            ..Confinement::default()
+        };
+        match entries {
+            None => confinement.open_all(),
+            Some(entries) => confine(&mut confinement, entries, place),
         }
+        Some(confinement)
     }
-    let all = |path: &PathBuf| path.parent().is_none();
-    if !read.iter().chain(roots.iter().map(|(path, _)| path)).any(all) {
-        return Err(LaunchError::Unenforceable("files that may not be read"));
-    }
-    let below = |path: &PathBuf| roots.iter().any(|(root, _)| path != root && path.starts_with(root));
-    if read.iter().any(below) {
-        return Err(LaunchError::Unenforceable(
-            "files that stay as they are below a folder that may be written",
-        ));
-    }
-    Ok(roots)
 }
 
-/// The paths that an entry stands for, and whether others share them. One that this version does not know stands for none.
-fn paths_of(path: &FileSystemPath, place: &Place<'_>) -> Result<Vec<(PathBuf, bool)>, LaunchError> {
-    let special = match path {
-        FileSystemPath::Path { path } => return Ok(vec![(path.as_path().to_owned(), false)]),
-        FileSystemPath::GlobPattern { .. } => return Err(LaunchError::Unenforceable("patterns of paths")),
-        FileSystemPath::Special { value } => value,
+/// Applies entries: what may be written, what may only be read, what may not even be read.
+fn confine(confinement: &mut Confinement, entries: &[FileSystemSandboxEntry], place: &Place<'_>) {
+    let spots = |wanted: FileSystemAccessMode| -> Vec<Spot> {
+        let entries = entries.iter().filter(|entry| entry.access == wanted);
+        entries.flat_map(|entry| places::spots(&entry.path, place)).collect()
     };
-    Ok(match special {
-        FileSystemSpecialPath::Root => vec![("/".into(), true)],
-        FileSystemSpecialPath::ProjectRoots { subpath } => {
-            let below = subpath.as_deref().unwrap_or_default();
-            let roots = place.workspace_roots.iter();
-            roots.map(|root| (root.as_path().join(below), false)).collect()
+    let (read, write) = (spots(FileSystemAccessMode::Read), spots(FileSystemAccessMode::Write));
+    let whole = |spot: &Spot| spot.path.parent().is_none();
+    if !read.iter().chain(&write).any(whole) {
+        let readable = read.iter().chain(&write).map(|spot| spot.path.clone());
+        confinement.readable = Some(readable.collect());
+    }
+    match write.iter().any(whole) {
+        true => confinement.open_all(),
+        false => confinement.open(write.into_iter().map(|spot| (spot.path, spot.shared))),
+    }
+    let below_root = |path: &PathBuf| {
+        confinement
+            .roots
+            .iter()
+            .any(|root| path != &root.path && path.starts_with(&root.path))
+    };
+    let kept: Vec<PathBuf> = read
+        .into_iter()
+        .map(|spot| real(spot.path))
+        .filter(below_root)
+        .collect();
+    confinement.read_only.extend(kept);
+    confinement.hide(spots(FileSystemAccessMode::None).into_iter().map(|spot| spot.path));
+    for entry in entries {
+        match &entry.path {
+            FileSystemPath::GlobPattern { pattern } if entry.access == FileSystemAccessMode::None => {
+                confinement.hide_pattern(pattern);
+            }
+            _ => {}
         }
-        FileSystemSpecialPath::SlashTmp => vec![("/tmp".into(), true)],
-        FileSystemSpecialPath::Tmpdir => {
-            let folder = std::env::var_os("TMPDIR").map(PathBuf::from);
-            let folder = folder.filter(|folder| folder.is_absolute());
-            folder.map(|folder| (folder, true)).into_iter().collect()
-        }
-        FileSystemSpecialPath::Minimal | FileSystemSpecialPath::Unknown { .. } => Vec::new(),
-    })
+    }
 }
 
 #[cfg(test)]
@@ -114,7 +110,7 @@ mod tests {
     use super::*;
     use crate::protocol::AbsolutePathBuf;
 
-    fn resolve(profile: serde_json::Value) -> Result<Option<Confinement>, LaunchError> {
+    fn resolve(profile: serde_json::Value) -> Option<Confinement> {
         let profile: PermissionProfile = serde_json::from_value(profile).unwrap();
         let roots = [AbsolutePathBuf::rooted("/work")];
         let place = Place {
@@ -124,57 +120,53 @@ mod tests {
         Rules::Profile(profile).resolve(&place)
     }
 
-    fn restricted(entries: serde_json::Value) -> Result<Option<Confinement>, LaunchError> {
+    fn restricted(entries: serde_json::Value) -> Confinement {
         let file_system = json!({"type": "restricted", "entries": entries});
-        resolve(json!({"type": "managed", "fileSystem": file_system, "network": {"enabled": false}}))
+        let profile = json!({"type": "managed", "fileSystem": file_system, "network": {"enabled": false}});
+        resolve(profile).expect("something to enforce")
     }
 
     fn root(access: &str) -> serde_json::Value {
         json!({"access": access, "path": {"type": "special", "value": {"kind": "root"}}})
     }
 
+    fn path(access: &str, path: &str) -> serde_json::Value {
+        json!({"access": access, "path": {"type": "path", "path": path}})
+    }
+
     #[test]
     fn profiles_come_to_what_may_be_written() {
-        let confinement = restricted(json!([root("read")])).unwrap().unwrap();
-        assert!(confinement.roots.is_empty() && !confinement.network);
-        let work =
-            json!({"access": "write", "path": {"type": "special", "value": {"kind": "project_roots", "subpath": "a"}}});
-        let other = json!({"access": "write", "path": {"type": "path", "path": "/other"}});
-        let confinement = restricted(json!([root("read"), work, other])).unwrap().unwrap();
+        let confinement = restricted(json!([root("read")]));
+        assert!(confinement.roots.is_empty() && !confinement.network && confinement.readable.is_none());
+        let place = json!({"type": "special", "value": {"kind": "project_roots", "subpath": "a"}});
+        let work = json!({"access": "write", "path": place});
+        let confinement = restricted(json!([root("read"), work, path("write", "/other")]));
         let paths: Vec<&Path> = confinement.roots.iter().map(|root| root.path.as_path()).collect();
         assert_eq!(paths, [Path::new("/work/a"), Path::new("/other")]);
-        assert_eq!(resolve(json!({"type": "disabled"})).unwrap(), None);
+        assert_eq!(confinement.beyond_rules(), None);
+        assert_eq!(resolve(json!({"type": "disabled"})), None);
         assert_eq!(
-            resolve(json!({"type": "external", "network": {"enabled": false}})).unwrap(),
+            resolve(json!({"type": "external", "network": {"enabled": false}})),
             None
         );
         let open = |network: bool| {
             resolve(json!({"type": "managed", "fileSystem": {"type": "unrestricted"}, "network": {"enabled": network}}))
         };
-        assert_eq!(open(true).unwrap(), None);
-        assert!(
-            open(false)
-                .unwrap()
-                .unwrap()
-                .allows_writing(Path::new("/anywhere/at/all"))
-        );
+        assert_eq!(open(true), None);
+        let offline = open(false).unwrap();
+        assert!(offline.allows_writing(Path::new("/anywhere/at/.git")) && !offline.network);
     }
 
     #[test]
-    fn what_cannot_be_enforced_is_refused() {
-        let path = |access: &str, path: &str| json!({"access": access, "path": {"type": "path", "path": path}});
+    fn what_not_every_sandbox_enforces_is_kept_apart() {
+        let confinement = restricted(json!([root("read"), path("none", "/secret")]));
+        assert_eq!(confinement.hidden, [Path::new("/secret")]);
+        let confinement = restricted(json!([root("read"), path("write", "/w"), path("read", "/w/kept")]));
+        assert_eq!(confinement.read_only, [Path::new("/w/kept")]);
+        assert!(confinement.allows_writing(Path::new("/w/x")) && !confinement.allows_writing(Path::new("/w/kept/x")));
         let glob = json!({"access": "none", "path": {"type": "glob_pattern", "pattern": "**/*.key"}});
-        for entries in [
-            json!([]),
-            json!([path("read", "/usr")]),
-            json!([root("read"), path("none", "/secret")]),
-            json!([root("read"), glob]),
-            json!([root("read"), path("write", "/w"), path("read", "/w/kept")]),
-        ] {
-            assert!(
-                matches!(restricted(entries.clone()), Err(LaunchError::Unenforceable(_))),
-                "{entries}"
-            );
+        for entries in [json!([]), json!([path("read", "/usr")]), json!([root("read"), glob])] {
+            assert!(restricted(entries.clone()).beyond_mounts().is_some(), "{entries}");
         }
     }
 }
