@@ -4,6 +4,7 @@
 //! full pipe. Under a terminal there is one stream for all of them.
 
 use std::io;
+use std::os::fd::AsRawFd;
 use std::process::Stdio;
 
 use nix::fcntl::{FcntlArg, fcntl};
@@ -99,6 +100,22 @@ impl OutputEnd {
         match self {
             OutputEnd::Pipe(pipe) => pipe.readable().await,
             OutputEnd::Terminal(pty) => pty.readable().await,
+        }
+    }
+
+    /// How many bytes could be read now; as many as you like where the system does not tell.
+    #[allow(unsafe_code, reason = "this request has no safe form in the crates at hand")]
+    pub fn available(&self) -> usize {
+        let descriptor = match self {
+            OutputEnd::Pipe(pipe) => pipe.as_raw_fd(),
+            OutputEnd::Terminal(pty) => pty.as_raw_fd(),
+        };
+        let mut count: nix::libc::c_int = 0;
+        // SAFETY: the descriptor is open for as long as `self` lives, and the request writes one number, which lives until
+        // the call returns.
+        match unsafe { nix::libc::ioctl(descriptor, nix::libc::FIONREAD as _, &raw mut count) } {
+            -1 => usize::MAX,
+            _ => usize::try_from(count).unwrap_or_default(),
         }
     }
 

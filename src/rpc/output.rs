@@ -5,13 +5,14 @@
 //! the room comes back when the message has left the outbox. While a client does not read, its processes stand still at
 //! their full pipes, and all they cost is one client's room.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use base64::Engine;
 use base64::engine::Simd;
 use base64::engine::general_purpose::PAD;
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::protocol::methods::Notification;
 use crate::protocol::{
@@ -25,9 +26,8 @@ static BASE64: LazyLock<Simd> = LazyLock::new(|| Simd::standard(PAD));
 pub const CHUNK: usize = 64 * 1024;
 /// What a message costs beside its bytes.
 const MESSAGE: usize = 256;
-/// How many bytes of output may wait for one client. Enough to keep its socket busy; more would only be smaller pieces,
-/// read while they could still grow in the process's pipe.
-const ROOM: usize = 4 * (CHUNK + MESSAGE);
+/// How many bytes of output may wait for one client.
+const ROOM: usize = 8 * (CHUNK + MESSAGE);
 
 /// The room for output on the way to one client. Whoever waits for it is served in turn, so a client's processes share
 /// it alike.
@@ -71,10 +71,26 @@ fn needed(length: usize) -> u32 {
     u32::try_from(length + MESSAGE).unwrap_or(u32::MAX)
 }
 
+/// How many deltas of one stream are on their way.
+#[derive(Debug, Default)]
+struct Flight {
+    aloft: AtomicUsize,
+    landed: Notify,
+}
+
 /// A message that holds its room until nobody has it any more.
 struct Held {
     message: Vec<u8>,
+    flight: Arc<Flight>,
     _room: Reserved,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.flight.aloft.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.flight.landed.notify_waiters();
+        }
+    }
 }
 
 impl AsRef<[u8]> for Held {
@@ -93,12 +109,13 @@ pub enum OutputStream {
 }
 
 /// The deltas of one stream of one process, written but for their bytes.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct OutputTemplate {
     encode: fn(Bytes) -> EncodedNotification,
     head: Vec<u8>,
     /// What follows the bytes, before and when the cap is reached.
     tails: [&'static [u8]; 2],
+    flight: Arc<Flight>,
 }
 
 /// `capReached` stands behind the bytes.
@@ -134,6 +151,7 @@ impl OutputTemplate {
             encode: EncodedNotification::written::<N>,
             head: head.into_bytes(),
             tails: TAILS,
+            flight: Arc::default(),
         }
     }
 
@@ -148,7 +166,26 @@ impl OutputTemplate {
         // The slice has the length that the encoder asks for.
         let _ = BASE64.encode_slice(bytes, &mut message[self.head.len()..]);
         message.extend_from_slice(tail);
-        (self.encode)(Bytes::from_owner(Held { message, _room: room }))
+        self.flight.aloft.fetch_add(1, Ordering::AcqRel);
+        (self.encode)(Bytes::from_owner(Held {
+            message,
+            flight: Arc::clone(&self.flight),
+            _room: room,
+        }))
+    }
+
+    /// Resolves when none of its deltas is on the way. Whoever has only a little more to send waits for that, so that a
+    /// stream in a hurry goes in large pieces, and one that is not goes at once.
+    pub async fn landed(&self) {
+        loop {
+            let landed = self.flight.landed.notified();
+            tokio::pin!(landed);
+            landed.as_mut().enable();
+            if self.flight.aloft.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            landed.await;
+        }
     }
 }
 
@@ -191,14 +228,16 @@ mod tests {
         while let Some(reserved) = room.reserve().now_or_never() {
             waiting.push(template.fill(&[0; CHUNK], false, reserved).frame().clone());
         }
-        assert_eq!(waiting.len(), 4);
+        assert_eq!(waiting.len(), 8);
         let copy = waiting[0].clone();
         waiting.remove(0);
         assert!(room.reserve().now_or_never().is_none());
         drop(copy);
         let small = template.fill(b"x", false, room.reserve().now_or_never().unwrap());
         assert!(room.reserve().now_or_never().is_none() || room.taken() < ROOM);
+        assert!(template.landed().now_or_never().is_none());
         drop((small, waiting));
         assert_eq!(room.taken(), 0);
+        assert!(template.landed().now_or_never().is_some());
     }
 }

@@ -238,6 +238,23 @@ async fn a_command_is_held_to_the_policy_that_it_is_given() {
         let (_, stdout, stderr) = exec(&client, attempt(&server, rules.clone())).await;
         assert_eq!((&*stdout, &*stderr), (told, ""), "{rules}");
     }
+    // A confined command has its terminal like any other.
+    let script = ["sh", "-c", "stty size; cat; touch /nope || stty size"];
+    let id = client.start(
+        "command/exec",
+        json!({"command": script, "tty": true, "size": {"rows": 7, "cols": 70}, "processId": "t",
+            "sandboxPolicy": {"type": "readOnly"}}),
+    );
+    let printed = |log: &[Value]| -> String { streamed(log, "t").into_iter().map(|(_, text, _)| text).collect() };
+    client.until("the size", |log| printed(log).contains("7 70")).await;
+    let size = json!({"processId": "t", "size": {"rows": 8, "cols": 80}});
+    client.call_raw("command/exec/resize", size).await.unwrap();
+    client
+        .call_raw("command/exec/write", json!({"processId": "t", "closeStdin": true}))
+        .await
+        .unwrap();
+    assert_eq!(client.answer_to(id).await.unwrap()["exitCode"], 0);
+    assert!(printed(&client.log()).contains("8 80"));
     // What this machine cannot enforce is not run.
     let (code, told) = refusal(&client, "command/exec", attempt(&server, managed(json!([]), true))).await;
     assert!(code == -32603 && told.starts_with("exec failed: "), "{told}");

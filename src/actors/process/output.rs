@@ -78,7 +78,13 @@ impl Pump {
     pub(super) async fn run(mut self) -> Read {
         while self.readable().await {
             let room = match &self.sink {
-                Sink::Client(client, _) if !self.cap_reached => Some(client.output_room().reserve().await),
+                Sink::Client(client, template) if !self.cap_reached => {
+                    // A full piece goes as soon as there is room, a small one at once or with what comes meanwhile.
+                    if self.source.available() < CHUNK {
+                        template.landed().await;
+                    }
+                    Some(client.output_room().reserve().await)
+                }
                 _ => None,
             };
             let started = Instant::now();
