@@ -15,8 +15,9 @@ use tokio::process::Child;
 use crate::exec::pty::Pty;
 use crate::exec::spawn::{OutputEnd, ProcessGroup, SpawnRequest, command, on_terminal, start};
 
-/// What a pipe may hold for a stream that is passed on as it comes: large enough to be read in large pieces.
-const WIDE_PIPE: i32 = 256 * 1024;
+/// What a pipe may hold for a stream that is passed on as it comes, the widest that the system allows: whoever prints into
+/// it goes on for a while before somebody has to read, and what is read then comes in large pieces.
+const WIDE_PIPES: [i32; 2] = [1024 * 1024, 256 * 1024];
 
 /// A process that runs, and our ends of its streams.
 #[derive(Debug)]
@@ -85,8 +86,9 @@ pub fn spawn(request: &SpawnRequest<'_>, wishes: StreamWishes) -> io::Result<Str
 fn output_pipe(wide: bool) -> io::Result<(OutputEnd, Stdio)> {
     let (ours, theirs) = io::pipe()?;
     if wide {
-        // The system may refuse: then the pipe is as wide as pipes are.
-        let _ = fcntl(&ours, FcntlArg::F_SETPIPE_SZ(WIDE_PIPE));
+        // The system may refuse them all: then the pipe is as wide as pipes are.
+        let widen = |width: i32| fcntl(&ours, FcntlArg::F_SETPIPE_SZ(width)).is_ok();
+        let _ = WIDE_PIPES.into_iter().any(widen);
     }
     Ok((
         OutputEnd::Pipe(Receiver::from_owned_fd(ours.into())?),

@@ -5,14 +5,13 @@
 //! the room comes back when the message has left the outbox. While a client does not read, its processes stand still at
 //! their full pipes, and all they cost is one client's room.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use base64::Engine;
 use base64::engine::Simd;
 use base64::engine::general_purpose::PAD;
 use bytes::Bytes;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::protocol::methods::Notification;
 use crate::protocol::{
@@ -71,26 +70,10 @@ fn needed(length: usize) -> u32 {
     u32::try_from(length + MESSAGE).unwrap_or(u32::MAX)
 }
 
-/// How many deltas of one stream are on their way.
-#[derive(Debug, Default)]
-struct Flight {
-    aloft: AtomicUsize,
-    landed: Notify,
-}
-
 /// A message that holds its room until nobody has it any more.
 struct Held {
     message: Vec<u8>,
-    flight: Arc<Flight>,
     _room: Reserved,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if self.flight.aloft.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.flight.landed.notify_waiters();
-        }
-    }
 }
 
 impl AsRef<[u8]> for Held {
@@ -115,7 +98,6 @@ pub struct OutputTemplate {
     head: Vec<u8>,
     /// What follows the bytes, before and when the cap is reached.
     tails: [&'static [u8]; 2],
-    flight: Arc<Flight>,
 }
 
 /// `capReached` stands behind the bytes.
@@ -151,7 +133,6 @@ impl OutputTemplate {
             encode: EncodedNotification::written::<N>,
             head: head.into_bytes(),
             tails: TAILS,
-            flight: Arc::default(),
         }
     }
 
@@ -166,26 +147,7 @@ impl OutputTemplate {
         // The slice has the length that the encoder asks for.
         let _ = BASE64.encode_slice(bytes, &mut message[self.head.len()..]);
         message.extend_from_slice(tail);
-        self.flight.aloft.fetch_add(1, Ordering::AcqRel);
-        (self.encode)(Bytes::from_owner(Held {
-            message,
-            flight: Arc::clone(&self.flight),
-            _room: room,
-        }))
-    }
-
-    /// Resolves when none of its deltas is on the way. Whoever has only a little more to send waits for that, so that a
-    /// stream in a hurry goes in large pieces, and one that is not goes at once.
-    pub async fn landed(&self) {
-        loop {
-            let landed = self.flight.landed.notified();
-            tokio::pin!(landed);
-            landed.as_mut().enable();
-            if self.flight.aloft.load(Ordering::Acquire) == 0 {
-                return;
-            }
-            landed.await;
-        }
+        (self.encode)(Bytes::from_owner(Held { message, _room: room }))
     }
 }
 
@@ -235,9 +197,7 @@ mod tests {
         drop(copy);
         let small = template.fill(b"x", false, room.reserve().now_or_never().unwrap());
         assert!(room.reserve().now_or_never().is_none() || room.taken() < ROOM);
-        assert!(template.landed().now_or_never().is_none());
         drop((small, waiting));
         assert_eq!(room.taken(), 0);
-        assert!(template.landed().now_or_never().is_some());
     }
 }

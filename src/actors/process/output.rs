@@ -18,6 +18,10 @@ use crate::telemetry::metrics;
 
 /// How long a stream is read after the end of its process.
 const DRAIN: Duration = Duration::from_secs(2);
+/// A stream that has been read this recently is in a hurry.
+const HURRY: Duration = Duration::from_millis(3);
+/// How long it is then left to itself, unless there is a whole chunk to read.
+const GATHER: Duration = Duration::from_millis(1);
 /// The most that is kept of a stream that has no cap: it becomes one message.
 const MOST_KEPT: usize = 64 << 20;
 
@@ -50,6 +54,8 @@ pub(super) struct Pump {
     cap: usize,
     taken: usize,
     cap_reached: bool,
+    /// When it was last read.
+    last: Option<Instant>,
     /// Cancelled when the process has ended.
     ended: CancellationToken,
     /// What is left of the time after that.
@@ -69,6 +75,7 @@ impl Pump {
             cap: cap.unwrap_or(usize::MAX).min(most),
             taken: 0,
             cap_reached: false,
+            last: None,
             ended,
             patience: DRAIN,
         }
@@ -78,16 +85,14 @@ impl Pump {
     pub(super) async fn run(mut self) -> Read {
         while self.readable().await {
             let room = match &self.sink {
-                Sink::Client(client, template) if !self.cap_reached => {
-                    // A full piece goes as soon as there is room, a small one at once or with what comes meanwhile.
-                    if self.source.available() < CHUNK {
-                        template.landed().await;
-                    }
+                Sink::Client(client, _) if !self.cap_reached => {
+                    self.gather().await;
                     Some(client.output_room().reserve().await)
                 }
                 _ => None,
             };
             let started = Instant::now();
+            self.last = Some(started);
             let went_on = SCRATCH.with_borrow_mut(|scratch| self.read(scratch, room));
             if !went_on {
                 break;
@@ -104,6 +109,15 @@ impl Pump {
                 Sink::Memory(kept) => kept,
             },
             cap_reached: self.cap_reached,
+        }
+    }
+
+    /// A stream in a hurry is given a moment to print more, so that it goes in pieces that are worth their messages. What
+    /// comes after a pause goes at once.
+    async fn gather(&self) {
+        let in_a_hurry = self.last.is_some_and(|last| last.elapsed() < HURRY);
+        if in_a_hurry && !self.ended.is_cancelled() && (1..CHUNK).contains(&self.source.available()) {
+            tokio::time::sleep(GATHER).await;
         }
     }
 
