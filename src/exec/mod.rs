@@ -8,6 +8,7 @@ pub mod actions;
 pub mod bash;
 pub mod decision;
 pub mod environment;
+pub mod helper;
 pub mod output;
 pub mod permissions;
 pub mod policy;

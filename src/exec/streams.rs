@@ -47,7 +47,15 @@ pub struct StreamWishes {
 
 /// Starts a process. Must run on a thread that lives as long as the server (see `spawn.rs`).
 pub fn spawn(request: &SpawnRequest<'_>, wishes: StreamWishes) -> io::Result<Streams> {
+    spawn_as(request, wishes, None)
+}
+
+/// The same, of a process that is told another name for itself than its program's.
+pub fn spawn_as(request: &SpawnRequest<'_>, wishes: StreamWishes, arg0: Option<&str>) -> io::Result<Streams> {
     let mut command = command(request)?;
+    if let Some(arg0) = arg0 {
+        command.arg0(arg0);
+    }
     if let Some(size) = request.terminal {
         let pty = on_terminal(&mut command, size)?;
         let (child, group) = start(command, request)?;

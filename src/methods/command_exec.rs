@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::config::ResolvedConfig;
+use crate::engine::scope::NETWORK_PROXY;
 use crate::exec::sandbox::policy::Place;
 use crate::exec::sandbox::{Launch, LaunchError, Rules};
 use crate::methods::process_setup::{
@@ -51,7 +52,10 @@ pub async fn exec(cx: RequestContext, params: CommandExecParams) -> Result<Comma
     let rules = match (params.permission_profile, params.sandbox_policy) {
         (Some(profile), _) => Rules::Profile(profile),
         (None, Some(policy)) => Rules::Policy(policy),
-        (None, None) => Rules::Policy(config.sandbox.clone()),
+        (None, None) => match &config.profile {
+            Some(profile) => Rules::Configured(profile.clone()),
+            None => Rules::Policy(config.sandbox.clone()),
+        },
     };
     let mut environment = environment(&config, params.env);
     if !rules.network() {
@@ -142,6 +146,7 @@ async fn confine(
     let sandbox = cx.services.sandbox.clone();
     let argv = argv.to_vec();
     let home = config.home.clone();
+    let filtered = config.feature(NETWORK_PROXY);
     let roots = [AbsolutePathBuf::rooted(cx.services.config.server_cwd())];
     let launch = move || {
         let place = Place {

@@ -1,15 +1,16 @@
-//! The rules that a client names for one command: a sandbox policy, or a permission profile.
+//! The rules for one command of a client: a sandbox policy, a permission profile that the client spells out, or one of the
+//! configuration.
 //!
 //! A profile can say more than this machine's sandbox can hold a command to. What it cannot is refused when the command
 //! is to be started, never left out.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::policy::{Confinement, Place, real};
-use crate::exec::permissions::places::{self, Spot};
+use super::policy::{Confinement, Place};
+use crate::config::PermissionsProfile;
+use crate::exec::permissions::PlacedProfile;
 use crate::protocol::{
-    FileSystemAccessMode, FileSystemPath, FileSystemSandboxEntry, NetworkAccess, PermissionProfile,
-    PermissionProfileFileSystemPermissions, SandboxPolicy,
+    AbsolutePathBuf, NetworkAccess, PermissionProfile, PermissionProfileFileSystemPermissions, SandboxPolicy,
 };
 
 /// What holds for a command.
@@ -19,6 +20,8 @@ pub enum Rules {
     Policy(SandboxPolicy),
     /// A permission profile.
     Profile(PermissionProfile),
+    /// A permission profile of the configuration.
+    Configured(Arc<PermissionsProfile>),
 }
 
 impl Rules {
@@ -35,68 +38,36 @@ impl Rules {
             Rules::Profile(PermissionProfile::Managed { network, .. } | PermissionProfile::External { network }) => {
                 network.enabled
             }
+            Rules::Configured(profile) => profile.network,
         }
     }
 
     /// What they come to; none when they confine nothing, or leave that to somebody else. Touches the disk.
     pub fn resolve(&self, place: &Place<'_>) -> Option<Confinement> {
+        let cwd = place.workspace_roots.first().cloned();
+        let cwd = cwd.unwrap_or_else(|| AbsolutePathBuf::rooted("/"));
         let (file_system, network) = match self {
             Rules::Policy(policy) => return Confinement::resolve(policy, place),
             Rules::Profile(PermissionProfile::Disabled | PermissionProfile::External { .. }) => return None,
             Rules::Profile(PermissionProfile::Managed { file_system, network }) => (file_system, network.enabled),
-        };
-        let entries = match file_system {
-            PermissionProfileFileSystemPermissions::Unrestricted if network => return None,
-            PermissionProfileFileSystemPermissions::Unrestricted => None,
-            PermissionProfileFileSystemPermissions::Restricted { entries, .. } => Some(entries),
-        };
-        let mut confinement = Confinement {
-            network,
-            ..Confinement::default()
-        };
-        match entries {
-            None => confinement.open_all(),
-            Some(entries) => confine(&mut confinement, entries, place),
-        }
-        Some(confinement)
-    }
-}
-
-/// Applies entries: what may be written, what may only be read, what may not even be read.
-fn confine(confinement: &mut Confinement, entries: &[FileSystemSandboxEntry], place: &Place<'_>) {
-    let spots = |wanted: FileSystemAccessMode| -> Vec<Spot> {
-        let entries = entries.iter().filter(|entry| entry.access == wanted);
-        entries.flat_map(|entry| places::spots(&entry.path, place)).collect()
-    };
-    let (read, write) = (spots(FileSystemAccessMode::Read), spots(FileSystemAccessMode::Write));
-    let whole = |spot: &Spot| spot.path.parent().is_none();
-    if !read.iter().chain(&write).any(whole) {
-        let readable = read.iter().chain(&write).map(|spot| spot.path.clone());
-        confinement.readable = Some(readable.collect());
-    }
-    match write.iter().any(whole) {
-        true => confinement.open_all(),
-        false => confinement.open(write.into_iter().map(|spot| (spot.path, spot.shared))),
-    }
-    let below_root = |path: &PathBuf| {
-        confinement
-            .roots
-            .iter()
-            .any(|root| path != &root.path && path.starts_with(&root.path))
-    };
-    let kept: Vec<PathBuf> = read
-        .into_iter()
-        .map(|spot| real(spot.path))
-        .filter(below_root)
-        .collect();
-    confinement.read_only.extend(kept);
-    confinement.hide(spots(FileSystemAccessMode::None).into_iter().map(|spot| spot.path));
-    for entry in entries {
-        match &entry.path {
-            FileSystemPath::GlobPattern { pattern } if entry.access == FileSystemAccessMode::None => {
-                confinement.hide_pattern(pattern);
+            Rules::Configured(profile) => {
+                return PlacedProfile::new(profile, &cwd, place.workspace_roots).confinement();
             }
-            _ => {}
+        };
+        match file_system {
+            PermissionProfileFileSystemPermissions::Unrestricted if network => None,
+            PermissionProfileFileSystemPermissions::Unrestricted => Some(Confinement::offline()),
+            PermissionProfileFileSystemPermissions::Restricted { entries, .. } => {
+                let profile = PermissionsProfile {
+                    id: String::new(),
+                    entries: entries.clone(),
+                    network,
+                    workspace_roots: Vec::new(),
+                    home: place.home.to_owned(),
+                    warnings: Vec::new(),
+                };
+                PlacedProfile::new(&profile, &cwd, place.workspace_roots).confinement_of_entries()
+            }
         }
     }
 }
