@@ -153,10 +153,12 @@ async fn confine(
             workspace_roots: &roots,
             home: &home,
         };
-        let confinement = rules.resolve(&place);
-        confinement
-            .map(|confinement| sandbox.launch(&argv, confinement))
-            .transpose()
+        let Some(mut confinement) = rules.resolve(&place) else {
+            return Ok(None);
+        };
+        // As for commands of the model: nothing here filters the network.
+        confinement.network &= !filtered;
+        sandbox.launch(&argv, confinement).map(Some)
     };
     let launch = tokio::task::spawn_blocking(launch).await;
     launch
