@@ -251,6 +251,15 @@ async fn killing_takes_the_whole_group_and_so_does_the_end_of_the_connection() {
     until("the end with the server", async || !alive(&last)).await;
 }
 
+/// Waits until the process `b` has ended, though its end is not told yet.
+async fn shell_ended(client: &Client) {
+    until("the end of the shell", async || {
+        let params = json!({"processHandle": "b", "deltaBase64": ""});
+        client.call_raw("process/writeStdin", params).await.is_err()
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn what_a_process_left_running_holds_its_end_up_for_two_seconds_at_most() {
     let mut server = TestServer::start(Transport::Ws).await;
@@ -262,11 +271,7 @@ async fn what_a_process_left_running_holds_its_end_up_for_two_seconds_at_most() 
         .call_raw("process/spawn", spawn(&server, "b", &script, more.clone()))
         .await
         .unwrap();
-    until("the end of the shell", async || {
-        let params = json!({"processHandle": "b", "deltaBase64": ""});
-        client.call_raw("process/writeStdin", params).await.is_err()
-    })
-    .await;
+    shell_ended(&client).await;
     let told = "process \"b\" is no longer running".to_owned();
     let params = json!({"processHandle": "b", "closeStdin": true});
     assert_eq!(
@@ -283,11 +288,9 @@ async fn what_a_process_left_running_holds_its_end_up_for_two_seconds_at_most() 
         .call_raw("process/spawn", spawn(&server, "b", &script, more))
         .await
         .unwrap();
-    until("a late kill", async || {
-        let killed = client.call_raw("process/kill", json!({"processHandle": "b"})).await;
-        killed.is_err_and(|error| error.message == told)
-    })
-    .await;
+    shell_ended(&client).await;
+    let killed = refusal(&client, "process/kill", json!({"processHandle": "b"})).await;
+    assert_eq!(killed, (-32600, told));
     exited(&client, "b").await;
     until("no child", async || children(server.pid()).is_empty()).await;
 }
