@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod collaboration_mode;
+pub mod command_exec;
 pub mod feature;
 pub mod fs;
 pub mod hook;
@@ -10,6 +11,7 @@ pub mod initialize;
 pub mod mock;
 pub mod model;
 pub mod model_provider;
+pub mod process;
 pub mod review;
 pub mod thread_archive;
 pub mod thread_compact;
@@ -33,6 +35,7 @@ pub(crate) mod agents;
 pub(crate) mod dynamic_tools;
 mod git_base;
 mod git_state;
+mod process_setup;
 mod review_target;
 pub(crate) mod thread_events;
 pub(crate) mod thread_load;
