@@ -97,7 +97,9 @@ impl Sockets {
     ) -> Result<Option<ModelStream>, ModelError> {
         let started = Instant::now();
         let thread = &request.identity.thread_id;
-        let resting = match self.lock().remove(thread) {
+        // Apart from the match, which would hold the lock to its end.
+        let known = self.lock().remove(thread);
+        let resting = match known {
             Some(Thread::Requests) => {
                 self.leave(thread);
                 return Ok(None);
