@@ -18,6 +18,9 @@ enum Act {
     Close,
 }
 
+/// Names and values.
+type Headers = Vec<(String, String)>;
+
 /// A server of WebSockets. Each connection plays the next script, an act for each request.
 #[derive(Clone, Default)]
 struct SocketServer {
@@ -25,7 +28,7 @@ struct SocketServer {
     scripts: Arc<Mutex<VecDeque<Vec<Act>>>>,
     /// The connection's number and the request.
     seen: Arc<Mutex<Vec<(usize, Value)>>>,
-    heads: Arc<Mutex<Vec<Vec<(String, String)>>>>,
+    heads: Arc<Mutex<Vec<Headers>>>,
 }
 
 impl SocketServer {
