@@ -19,6 +19,7 @@ pub mod thread_edit;
 pub mod thread_elicitation;
 pub mod thread_fork;
 pub mod thread_goal;
+pub mod thread_guardian;
 pub mod thread_list;
 pub mod thread_metadata;
 pub mod thread_read;

@@ -119,7 +119,7 @@ macro_rules! client_methods {
             ThreadUnarchive: "thread/unarchive" (ThreadUnarchiveParams) -> ThreadUnarchiveResponse, Stable, Thread, thread_archive::unarchive;
             ThreadCompactStart: "thread/compact/start" (ThreadCompactStartParams) -> ThreadCompactStartResponse, Stable, Thread, thread_compact::start;
             ThreadShellCommand: "thread/shellCommand" (ThreadShellCommandParams) -> ThreadShellCommandResponse, Stable, Thread, thread_shell::run;
-            ThreadApproveGuardianDeniedAction: "thread/approveGuardianDeniedAction" (ThreadApproveGuardianDeniedActionParams) -> ThreadApproveGuardianDeniedActionResponse, Stable, Thread, unbuilt;
+            ThreadApproveGuardianDeniedAction: "thread/approveGuardianDeniedAction" (ThreadApproveGuardianDeniedActionParams) -> ThreadApproveGuardianDeniedActionResponse, Stable, Thread, thread_guardian::approve;
             ThreadBackgroundTerminalsClean: "thread/backgroundTerminals/clean" (ThreadBackgroundTerminalsCleanParams) -> ThreadBackgroundTerminalsCleanResponse, Experimental, Thread, thread_terminals::clean;
             ThreadRollback: "thread/rollback" (ThreadRollbackParams) -> ThreadRollbackResponse, Stable, Thread, thread_edit::roll_back;
             ThreadList: "thread/list" (ThreadListParams) -> ThreadListResponse, Stable, None, thread_list::list;

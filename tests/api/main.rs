@@ -23,6 +23,7 @@ mod elicitation;
 mod exec_server;
 mod forks;
 mod goals;
+mod guardian;
 mod handshake;
 mod hooks;
 mod models;
