@@ -1,34 +1,29 @@
 //! One process that a client runs: `process/*` and `command/exec*` alike.
 //!
 //! State: the process, its input, and who is to hear of its end. The actor takes mail and never waits; its streams are
-//! read by two pumps ([`output`]) and written by a task ([`input`]), and [`live`] sees the process through: until it ends,
+//! read by two pumps ([`output`]) and written by a task ([`input`]), and [`life`] sees the process through: until it ends,
 //! its time is over, somebody kills it, or its connection goes away. Whatever happens, its process group is killed at the
 //! last, it is waited for, and its end is told exactly once.
 
 mod directory;
 mod input;
+mod life;
 mod output;
 
 use std::cell::Cell;
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::rc::Rc;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
-use tokio::process::Child;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::exec::pty::{Pty, PtySize};
 use crate::exec::spawn::{GroupEnd, SpawnRequest};
 use crate::exec::streams::{self, StreamWishes, Streams};
-use crate::exec::text::text_of;
 use crate::protocol::ProcessExitedNotification;
 use crate::rpc::output::{OutputStream, OutputTemplate};
 use crate::rpc::processes::{
-    InputRoom, KeptOutput, ProcessEnd, ProcessError, ProcessInput, ProcessName, ProcessSeed, ProcessStart,
+    InputRoom, ProcessEnd, ProcessError, ProcessInput, ProcessName, ProcessSeed, ProcessStart,
 };
 use crate::rpc::{ClientHandle, EncodedNotification};
 use crate::telemetry::metrics;
@@ -37,14 +32,8 @@ pub use directory::{ProcessLimits, Processes};
 
 use directory::TakenName;
 use input::Input;
-use output::{Pump, Read, Sink};
-
-/// The exit code of a process whose time was over.
-const TIMED_OUT: i32 = 124;
-/// The exit code of a process that a signal ended.
-const SIGNALLED: i32 = -1;
-/// The same under a terminal.
-const SIGNALLED_ON_TERMINAL: i32 = 1;
+use life::{Life, SIGNALLED};
+use output::{Pump, Sink};
 
 /// Writes to the input.
 #[derive(Message)]
@@ -85,10 +74,8 @@ struct Plan {
     cap: Option<usize>,
     timeout: Option<std::time::Duration>,
     go: Option<oneshot::Receiver<()>>,
-    /// Cancelled when nobody wants the process any more: its connection is gone.
-    disconnected: CancellationToken,
-    /// The same: the server stops.
-    stopping: CancellationToken,
+    /// Cancelled when nobody wants the process any more: its connection is gone, or the server stops.
+    unwanted: [CancellationToken; 2],
 }
 
 impl ProcessActor {
@@ -102,8 +89,7 @@ impl ProcessActor {
                 cap: seed.cap,
                 timeout: seed.timeout,
                 go: seed.go,
-                disconnected: seed.disconnected,
-                stopping: name.stopping().clone(),
+                unwanted: [seed.disconnected, name.stopping().clone()],
             }),
             name: Some(name),
             ended: seed.ended,
@@ -142,21 +128,20 @@ impl ProcessActor {
         self.terminal = terminal;
         let ended = CancellationToken::new();
         let pump = |source, stream| Pump::new(source, self.sink(stream, *streamed), plan.cap, ended.clone());
+        let output = pump(output, OutputStream::Stdout);
+        let errors = errors.map(|errors| pump(errors, OutputStream::Stderr));
         let life = Life {
             child,
             group: GroupEnd::of(group),
-            output: pump(output, OutputStream::Stdout),
-            errors: errors.map(|errors| pump(errors, OutputStream::Stderr)),
+            terminal: self.terminal.is_some(),
+            timeout: plan.timeout,
             kill: self.kill.clone(),
+            unwanted: plan.unwanted,
             running: Rc::clone(&self.running),
             ended,
-            signalled: match self.terminal {
-                Some(_) => SIGNALLED_ON_TERMINAL,
-                None => SIGNALLED,
-            },
-            plan,
         };
-        ctx.spawn(live(life).into_actor(self).map(|end, actor, ctx| {
+        let run = life.run(output, errors, plan.go);
+        ctx.spawn(run.into_actor(self).map(|end, actor, ctx| {
             actor.tell(end);
             ctx.stop();
         }));
@@ -266,140 +251,5 @@ impl Handler<Kill> for ProcessActor {
             true => Ok(()),
             false => Err(ProcessError::NotRunning),
         }
-    }
-}
-
-/// All that it takes to see a process through.
-struct Life {
-    child: Child,
-    group: GroupEnd,
-    output: Pump,
-    errors: Option<Pump>,
-    kill: CancellationToken,
-    running: Rc<Cell<bool>>,
-    ended: CancellationToken,
-    signalled: i32,
-    plan: Plan,
-}
-
-/// Sees a process through: from its start to the end of its output.
-async fn live(life: Life) -> ProcessEnd {
-    let Life {
-        mut child,
-        mut group,
-        output,
-        errors,
-        kill,
-        running,
-        ended,
-        signalled,
-        plan,
-    } = life;
-    let go = futures_util::FutureExt::shared(async move {
-        if let Some(go) = plan.go {
-            let _ = go.await;
-        }
-    });
-    let pumping = |pump: Pump| {
-        let go = go.clone();
-        AbortOnDropHandle::new(actix_rt::spawn(async move {
-            go.await;
-            pump.run().await
-        }))
-    };
-    let output = pumping(output);
-    let errors = errors.map(pumping);
-
-    let unwanted = async {
-        tokio::select! {
-            () = plan.disconnected.cancelled() => {}
-            () = plan.stopping.cancelled() => {}
-        }
-    };
-    let mut unwanted = std::pin::pin!(unwanted);
-    let time_over = async {
-        match plan.timeout {
-            Some(timeout) => tokio::time::sleep(timeout).await,
-            None => std::future::pending().await,
-        }
-    };
-    let killed = async {
-        tokio::select! {
-            () = kill.cancelled() => false,
-            () = time_over => true,
-        }
-    };
-    let mut killed = std::pin::pin!(killed);
-    let (mut asked, mut timed_out, mut given_up) = (None, false, false);
-    let status = loop {
-        let patience = asked.map(|asked: Instant| asked + GroupEnd::STUBBORN);
-        tokio::select! {
-            biased;
-            () = &mut unwanted, if !given_up => {
-                (given_up, asked) = (true, Some(Instant::now()));
-                group.kill();
-            }
-            over = &mut killed, if asked.is_none() => {
-                (timed_out, asked) = (over, Some(Instant::now()));
-                group.kill();
-            }
-            () = tokio::time::sleep_until(patience.unwrap_or_else(Instant::now)), if patience.is_some() => {
-                asked = Some(Instant::now());
-                group.force();
-            }
-            status = child.wait() => break status,
-        }
-    };
-    group.leader_ended();
-    running.set(false);
-    ended.cancel();
-    let read = async {
-        let errors = async {
-            match errors {
-                Some(errors) => errors.await.unwrap_or_default(),
-                None => Read::default(),
-            }
-        };
-        let (output, errors) = futures_util::future::join(output, errors).await;
-        (output.unwrap_or_default(), errors)
-    };
-    // Without its client nobody is there to be told.
-    let (output, errors) = match given_up {
-        true => Default::default(),
-        false => {
-            let left_behind = async {
-                kill.cancelled().await;
-                group.kill();
-                std::future::pending::<()>().await;
-            };
-            tokio::select! {
-                read = read => read,
-                () = left_behind => Default::default(),
-                () = unwanted => Default::default(),
-            }
-        }
-    };
-    drop(group);
-    ProcessEnd {
-        exit_code: match timed_out {
-            true => TIMED_OUT,
-            false => status.map_or(signalled, |status| code_of(status, signalled)),
-        },
-        stdout: kept(output).await,
-        stderr: kept(errors).await,
-    }
-}
-
-fn code_of(status: ExitStatus, signalled: i32) -> i32 {
-    match status.signal() {
-        Some(_) => signalled,
-        None => status.code().unwrap_or(signalled),
-    }
-}
-
-async fn kept(read: Read) -> KeptOutput {
-    KeptOutput {
-        text: text_of(read.kept).await,
-        cap_reached: read.cap_reached,
     }
 }
