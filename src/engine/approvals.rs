@@ -4,7 +4,7 @@
 //! answer that says no (or says nothing we understand), `failed` for an error answer. "Cancel" ends the turn. When the
 //! turn ends while the question is open, nothing more is said of the item, and this never returns.
 
-use serde_json::json;
+use serde_json::{Map, json};
 
 use crate::engine::commands::ApprovalKey;
 use crate::engine::guardian::{self, Planned, Ruling};
@@ -141,19 +141,18 @@ async fn have_judged(cx: &ToolContext, item: &CommandItem, asked: Asked<'_>) -> 
         (false, false) => "with_additional_permissions",
         (false, true) => "use_default",
     };
-    let mut details = json!({
-        "tool": cx.call.name,
-        "command": asked.key.argv,
-        "cwd": item.cwd,
-        "sandbox_permissions": how,
-        "tty": asked.key.terminal,
-    });
+    let mut details = Map::new();
     if !asked.permissions.is_empty() {
-        details["additional_permissions"] = json!(asked.permissions.told());
+        details.insert("additional_permissions".to_owned(), json!(asked.permissions.told()));
     }
+    details.insert("command".to_owned(), json!(asked.key.argv));
+    details.insert("cwd".to_owned(), json!(item.cwd));
     if let Some(justification) = asked.justification {
-        details["justification"] = json!(justification);
+        details.insert("justification".to_owned(), json!(justification));
     }
+    details.insert("sandbox_permissions".to_owned(), json!(how));
+    details.insert("tool".to_owned(), json!(cx.call.name));
+    details.insert("tty".to_owned(), json!(asked.key.terminal));
     let planned = Planned {
         item_id: item.id.clone(),
         started_at_ms,
@@ -162,7 +161,7 @@ async fn have_judged(cx: &ToolContext, item: &CommandItem, asked: Asked<'_>) -> 
             cwd: item.cwd.clone(),
             source: GuardianCommandSource::UnifiedExec,
         },
-        details,
+        details: details.into(),
         reason: asked.question.reason,
     };
     let (status, why) = match guardian::rule(turn, &planned).await {

@@ -122,6 +122,11 @@ impl SubThread {
         &self.services.recorder
     }
 
+    /// Ends what its commands left running.
+    pub fn end_processes(&self) {
+        self.services.commands.sessions.close();
+    }
+
     /// A turn of it inside of the turn of `parent`, whose events arrive at the other end of `events`.
     pub fn turn(&self, parent: &TurnHost, prompt: Vec<String>, events: mpsc::Sender<TurnEvent>) -> TurnJob {
         TurnJob {
@@ -147,8 +152,7 @@ fn said(text: String) -> UserInput {
 }
 
 impl Drop for SubThread {
-    /// What its commands left running ends with it.
     fn drop(&mut self) {
-        self.services.commands.sessions.close();
+        self.end_processes();
     }
 }

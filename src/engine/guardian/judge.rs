@@ -139,6 +139,7 @@ impl Judge {
             cancel.cancel();
             return Err(Fault::TimedOut);
         };
+        self.thread.end_processes();
         self.conversation = end.conversation;
         match (end.turn.status, end.turn.error) {
             (TurnStatus::Failed, Some(error)) => return Err(Fault::Failed(error.message)),

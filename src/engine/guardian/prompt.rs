@@ -30,15 +30,20 @@ pub(super) fn question(planned: &Planned, entries: &[Entry], since: bool, thread
     if left_out > 0 {
         texts.push(format!("({left_out} entries are left out.)\n"));
     }
-    texts.extend(chosen.into_iter().map(Entry::line));
+    let mut lines = chosen.into_iter().map(Entry::line);
+    texts.extend(lines.next());
+    texts.extend(lines.map(|line| format!("\n{line}")));
     texts.push(format!(">>> {name} END\n"));
     texts.push(format!("Session: {thread}\n"));
+    texts.push("This is what the agent wants to do next:\n".to_owned());
     texts.push(">>> APPROVAL REQUEST START\n".to_owned());
     if let Some(reason) = &planned.reason {
-        texts.push(format!("Reason for asking: {reason}\n"));
+        texts.push("Reason for asking:\n".to_owned());
+        texts.push(format!("{reason}\n\n"));
     }
     texts.push("Judge exactly this action. Look at the local state where it matters; change nothing.\n".to_owned());
-    texts.push(format!("Planned action JSON:\n{}\n", pretty(&planned.details)));
+    texts.push("Planned action JSON:\n".to_owned());
+    texts.push(format!("{}\n", pretty(&planned.details)));
     texts.push(">>> APPROVAL REQUEST END\n".to_owned());
     texts
 }

@@ -143,7 +143,7 @@ async fn have_judged(cx: &ToolContext, asked: &Grants, reason: Option<String>) -
     let planned = Planned {
         item_id: cx.call.call_id.clone(),
         started_at_ms: items::now_ms(),
-        details: json!({"tool": NAME, "reason": reason, "permissions": asked.told()}),
+        details: json!({"permissions": asked.told(), "reason": reason, "tool": NAME}),
         action: GuardianApprovalReviewAction::RequestPermissions {
             permissions: protocol::RequestPermissionProfile { file_system, network },
             reason,

@@ -289,7 +289,7 @@ async fn have_judged(cx: &ToolContext, patch: &VerifiedPatch, text: &str, show: 
     let planned = Planned {
         item_id: cx.call.call_id.clone(),
         started_at_ms,
-        details: json!({"tool": "apply_patch", "cwd": cwd, "files": files, "patch": text}),
+        details: json!({"cwd": cwd, "files": files, "patch": text, "tool": "apply_patch"}),
         action: GuardianApprovalReviewAction::ApplyPatch { cwd, files },
         reason: None,
     };
