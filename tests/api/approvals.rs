@@ -194,7 +194,7 @@ async fn rules_with_a_mistake_do_not_count_and_clients_are_told() {
     assert_eq!(warning.path, Some(folder.join("a.rules").display().to_string()));
     assert_eq!(
         warning.range.map(|range| (range.start.line, range.end.column)),
-        Some((2, 47))
+        Some((2, 46))
     );
     let thread = client.thread().await;
     server.model.add(Reply::call(
