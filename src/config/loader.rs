@@ -291,6 +291,7 @@ impl ConfigLoader {
                     .filter_map(|(key, value)| Some((key.as_str(), value.as_bool()?))),
             ),
             unstable_features_warning: !toml.suppress_unstable_features_warning,
+            notify: toml.notify,
             agents: AgentsConfig::read(&toml.agents, &self.home)?,
             interrupt_message: toml
                 .agents

@@ -77,6 +77,7 @@ pub(super) struct ConfigToml {
     pub(super) features: BTreeMap<String, toml::Value>,
     pub(super) suppress_unstable_features_warning: bool,
     pub(super) agents: toml::Table,
+    pub(super) notify: Option<Vec<String>>,
 }
 
 /// `model_auto_compact_token_limit_scope`: which tokens count towards the limit.
@@ -186,6 +187,8 @@ pub struct ResolvedConfig {
     pub features: BTreeMap<String, bool>,
     /// Whether clients are warned of features under development that are on.
     pub unstable_features_warning: bool,
+    /// The user's program that is told of turns that came to their end: itself and its first arguments.
+    pub notify: Option<Vec<String>>,
     /// Limits and roles of agents.
     pub agents: AgentsConfig,
     /// Whether an interrupt leaves a marker in the history (`agents.interrupt_message`).

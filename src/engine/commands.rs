@@ -31,6 +31,13 @@ pub struct ApprovalKey {
     pub terminal: bool,
 }
 
+/// The folders whose rules count for a configuration.
+pub fn rule_folders(config: &ResolvedConfig) -> Vec<PathBuf> {
+    let project = config.project_root.as_deref().unwrap_or(&config.cwd);
+    let trusted = (config.trust == Some(TrustLevel::Trusted)).then_some((project, config.cwd.as_path()));
+    policy::rule_folders(&config.home, trusted)
+}
+
 /// A thread's processes, rules and approvals.
 #[derive(Debug, Default)]
 pub struct CommandState {
@@ -57,9 +64,7 @@ impl CommandState {
 
     /// Reads the rules that count for a configuration. A problem means that there are none; clients are to be told.
     pub async fn load(config: &ResolvedConfig, sandbox: Arc<Sandbox>) -> (Self, Option<RuleFileError>) {
-        let project = config.project_root.as_deref().unwrap_or(&config.cwd);
-        let trusted = (config.trust == Some(TrustLevel::Trusted)).then_some(project);
-        let folders = policy::rule_folders(&config.home, trusted);
+        let folders = rule_folders(config);
         match tokio::task::spawn_blocking(move || policy::load(&folders)).await {
             Ok(loaded) => (CommandState::new(loaded.policy, sandbox), loaded.problem),
             Err(error) => {

@@ -25,6 +25,7 @@ use crate::model::provider::json_text;
 use crate::model::{Models, RequestIdentity};
 use crate::protocol::*;
 use crate::rpc::context::{RequestContext, Services};
+use crate::rpc::notices::rule_warning;
 use crate::rpc::{ClientHandle, RpcError};
 use crate::store::{
     BaseInstructions, NewThread, Recorder, RolloutItem, SessionMeta, StoreError, StoredConversation, ThreadHead,
@@ -290,6 +291,12 @@ impl Loading {
         let (commands, problem) = CommandState::load(&self.prepared.config, services.sandbox.clone()).await;
         if let Some(problem) = problem {
             tracing::warn!(thread.id = %self.id, "the command rules do not count: {problem}");
+            // Clients hear of the rules of the home, and of the server's own folder, when they connect.
+            let own = services.config.server_cwd() == self.prepared.config.cwd;
+            if !own && !problem.path().starts_with(&services.home) {
+                let warning = rule_warning(&problem);
+                loader.subscribers.iter().for_each(|client| client.notify_one(&warning));
+            }
         }
         let seat = agents::seat(services, lineage);
         let mut seed = self.seed(&services.models, identity, commands, goal, hooks, Some(seat))?;

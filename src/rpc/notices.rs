@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::config::{ConfigError, ConfigLoader, ConfigProblem, ThreadOverrides};
+use crate::engine::commands::rule_folders;
 use crate::exec::policy::{self, RuleFileError};
 use crate::protocol::{
     ConfigWarningNotification, RemoteControlConnectionStatus, RemoteControlStatusChangedNotification, TextPosition,
@@ -46,7 +47,11 @@ impl Notices {
         }
         let from = services.clone();
         let facts = tokio::task::spawn_blocking(move || {
-            let rules = policy::load(&policy::rule_folders(&from.home, None));
+            let folders = match from.config.resolve(&ThreadOverrides::default()) {
+                Ok(config) => rule_folders(&config),
+                Err(_) => policy::rule_folders(&from.home, None),
+            };
+            let rules = policy::load(&folders);
             let problems = from.config.problems();
             // Where a file cannot be read its own problem says it all.
             let odd = match problems.is_empty() {
@@ -128,7 +133,8 @@ fn sandbox_warning((summary, details): (String, String)) -> ConfigWarningNotific
     }
 }
 
-fn rule_warning(problem: &RuleFileError) -> ConfigWarningNotification {
+/// Tells that rules do not count because of a problem.
+pub fn rule_warning(problem: &RuleFileError) -> ConfigWarningNotification {
     let position = |(line, column): (usize, usize)| TextPosition { line, column };
     ConfigWarningNotification {
         summary: "Error parsing rules; custom rules not applied.".to_owned(),

@@ -178,3 +178,33 @@ async fn experimental_parts_reach_only_those_who_asked_for_them() {
         assert!(!client.methods().contains(&raw));
     }
 }
+
+#[tokio::test]
+async fn rules_with_a_mistake_do_not_count_and_clients_are_told() {
+    let mut server = TestServer::with(Transport::Ws, ASKS, &["-c", "approval_policy=\"untrusted\""]).await;
+    let folder = server.home().join("rules");
+    std::fs::create_dir_all(&folder).unwrap();
+    let rules =
+        "prefix_rule(pattern=[\"touch\"], decision=\"allow\")\nprefix_rule(pattern=[\"ls\"], decision=\"maybe\")\n";
+    std::fs::write(folder.join("a.rules"), rules).unwrap();
+    let client = server.client().await;
+    let warning = client.next::<ConfigWarningNotification>().await;
+    assert_eq!(warning.summary, "Error parsing rules; custom rules not applied.");
+    assert!(warning.details.unwrap().contains("error: invalid decision: maybe"));
+    assert_eq!(warning.path, Some(folder.join("a.rules").display().to_string()));
+    assert_eq!(
+        warning.range.map(|range| (range.start.line, range.end.column)),
+        Some((2, 46))
+    );
+    let thread = client.thread().await;
+    server.model.add(Reply::call(
+        "exec_command",
+        json!({"cmd": "touch made", "login": false}),
+        "c1",
+    ));
+    let turn = client.begin(&thread, "go").await;
+    let (id, _) = client.asked::<server::ItemCommandExecutionRequestApproval>().await;
+    client.reply(&id, json!({"decision": "decline"}));
+    client.done(&turn).await;
+    assert!(!server.work().join("made").exists());
+}

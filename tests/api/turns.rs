@@ -196,3 +196,34 @@ async fn a_failing_provider_fails_the_turn_with_a_reason(transport: Transport) {
     server.model.say("fine again");
     assert_eq!(client.turn(&thread, "again").await.status, TurnStatus::Completed);
 }
+
+#[tokio::test]
+async fn the_users_program_is_told_of_turns_that_came_to_their_end() {
+    let mut server = TestServer::with(
+        Transport::Ws,
+        "notify = ['/bin/sh', '-c', 'printf %s \"$1\" > part; mv part told', 'sh']\n",
+        &[],
+    )
+    .await;
+    let client = server.client().await;
+    let thread = client.thread().await;
+    server.model.say("answer");
+    client.turn(&thread, "hello").await;
+    let told = server.work().join("told");
+    crate::harness::within("the program", async {
+        while !told.exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    let told: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&told).unwrap()).unwrap();
+    assert_eq!(told["type"], "agent-turn-complete");
+    assert_eq!(
+        (&told["thread-id"], &told["cwd"]),
+        (&json!(thread), &json!(server.work()))
+    );
+    assert_eq!(
+        (&told["input-messages"], &told["last-assistant-message"]),
+        (&json!(["hello"]), &json!("answer"))
+    );
+}

@@ -52,6 +52,9 @@ impl Task {
         if let Err(error) = self.flush().await {
             tracing::error!(%error, thread.id = %self.host().thread_id, turn.id = %turn_id, "a turn's end was not recorded");
         }
+        if status == TurnStatus::Completed {
+            self.notify(last_message.as_deref());
+        }
         TurnEnd {
             turn: Turn {
                 completed_at: Some(completed_at),

@@ -12,6 +12,7 @@ mod goal;
 mod hooks;
 mod image;
 mod message;
+mod notify;
 mod opening;
 mod request;
 mod review;

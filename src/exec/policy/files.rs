@@ -14,6 +14,9 @@ use super::{NetworkProtocol, Policy, RuleError, parse};
 /// The file that accepted amendments go to.
 const AMENDMENTS: &str = "default.rules";
 
+/// The machine's own configuration.
+const MACHINE: &str = "/etc/codex";
+
 /// What is wrong with a rule file.
 #[derive(Debug, thiserror::Error)]
 pub enum RuleFileError {
@@ -26,10 +29,12 @@ pub enum RuleFileError {
         source: std::io::Error,
     },
     /// It does not parse.
-    #[error("failed to parse rules file {}: {error}", path.display())]
+    #[error("failed to parse rules file {}: {report}", path.display())]
     Rule {
         /// The file.
         path: PathBuf,
+        /// All that there is to say about it.
+        report: String,
         /// What is wrong, and where.
         error: RuleError,
     },
@@ -61,10 +66,17 @@ pub struct Loaded {
     pub problem: Option<RuleFileError>,
 }
 
-/// The folders whose rules count for a thread: the home's, and the project's when the user trusts it.
-pub fn rule_folders(home: &Path, trusted_project: Option<&Path>) -> Vec<PathBuf> {
-    let mut folders = vec![home.join("rules")];
-    folders.extend(trusted_project.map(|root| root.join(".codex").join("rules")));
+/// The folders whose rules count: the machine's, the home's, and those from a trusted project's root down to the folder
+/// that is worked in.
+pub fn rule_folders(home: &Path, trusted: Option<(&Path, &Path)>) -> Vec<PathBuf> {
+    let mut folders = vec![PathBuf::from(MACHINE).join("rules"), home.join("rules")];
+    if let Some((root, cwd)) = trusted {
+        let mut below: Vec<&Path> = cwd.ancestors().take_while(|folder| folder.starts_with(root)).collect();
+        if below.is_empty() {
+            below.push(root);
+        }
+        folders.extend(below.iter().rev().map(|folder| folder.join(".codex").join("rules")));
+    }
     folders
 }
 
@@ -108,7 +120,11 @@ fn load_folder(folder: &Path, policy: &mut Policy) -> Result<(), RuleFileError> 
     files.sort();
     for path in files {
         let source = crate::files::read_text(&path).map_err(|error| failed(&path, error))?;
-        parse(&source, policy).map_err(|error| RuleFileError::Rule { path, error })?;
+        parse(&source, policy).map_err(|error| RuleFileError::Rule {
+            report: error.report(&path, &source),
+            path,
+            error,
+        })?;
     }
     Ok(())
 }

@@ -3,13 +3,14 @@
 //! The subset of Starlark that rules are written in. Newlines separate statements only outside of brackets, so the
 //! lexer counts brackets and leaves the inner newlines out.
 
-use super::parser::RuleError;
+use super::report::RuleError;
 
 /// A kind of word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Token {
     Name(String),
     Text(String),
+    Integer(i64),
     Punct(char),
     Newline,
     End,
@@ -50,7 +51,7 @@ pub(super) fn words(source: &str) -> Result<Vec<Placed>, RuleError> {
             }
             '\n' | ';' if depth == 0 => Token::Newline,
             '\n' => continue,
-            '(' | '[' | ')' | ']' | ',' | '=' => {
+            '(' | '[' | ')' | ']' | ',' | '=' | '+' => {
                 match c {
                     '(' | '[' => depth += 1,
                     ')' | ']' => depth = depth.saturating_sub(1),
@@ -63,6 +64,15 @@ pub(super) fn words(source: &str) -> Result<Vec<Placed>, RuleError> {
                 let quote = lexer.next().unwrap_or('"');
                 Token::Text(lexer.string(quote, true, start)?)
             }
+            c if c.is_ascii_digit() => {
+                let mut digits = String::from(c);
+                while let Some(c) = lexer.peek().filter(char::is_ascii_digit) {
+                    digits.push(c);
+                    lexer.next();
+                }
+                let number = digits.parse();
+                Token::Integer(number.map_err(|_| RuleError::new("the number is too large", start, lexer.place()))?)
+            }
             c if c.is_alphabetic() || c == '_' => {
                 let mut name = String::from(c);
                 while let Some(c) = lexer.peek().filter(|c| c.is_alphanumeric() || *c == '_') {
@@ -73,7 +83,7 @@ pub(super) fn words(source: &str) -> Result<Vec<Placed>, RuleError> {
             }
             other => {
                 return Err(RuleError::new(
-                    format!("unexpected character `{other}`"),
+                    format!("Parse error: unexpected symbol '{other}' here"),
                     start,
                     lexer.place(),
                 ));
@@ -130,10 +140,11 @@ impl Lexer {
             self.next();
         }
         let mut text = String::new();
-        loop {
+        let end = loop {
+            let here = self.place();
             match self.next() {
-                None => break,
-                Some('\n') if !triple => break,
+                None => break here,
+                Some('\n') if !triple => break here,
                 Some(c) if c == quote && !triple => return Ok(text),
                 Some(c) if c == quote && self.peek() == Some(quote) && self.rest.get(self.at + 1) == Some(&quote) => {
                     self.next();
@@ -143,12 +154,8 @@ impl Lexer {
                 Some('\\') => self.escape(raw, &mut text)?,
                 Some(c) => text.push(c),
             }
-        }
-        Err(RuleError::new(
-            "the string is not closed".to_owned(),
-            start,
-            self.place(),
-        ))
+        };
+        Err(RuleError::new("Parse error: unfinished string literal", start, end))
     }
 
     fn escape(&mut self, raw: bool, text: &mut String) -> Result<(), RuleError> {

@@ -4,9 +4,12 @@
 //! path also matches the rules of its base name, unless `host_executable` limits that name to other paths. A policy is
 //! immutable; an amendment makes a new one.
 
+mod calls;
 mod files;
 mod lexer;
 mod parser;
+mod report;
+mod value;
 
 #[cfg(test)]
 mod tests;
@@ -15,7 +18,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use files::{Loaded, RuleFileError, append_network_rule, append_prefix_rule, load, rule_folders};
-pub use parser::{RuleError, parse};
+pub use parser::parse;
+pub use report::RuleError;
 
 /// What a rule says, from lax to strict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

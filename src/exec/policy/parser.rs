@@ -1,72 +1,75 @@
-//! Reading a rule file: calls of `prefix_rule`, `network_rule` and `host_executable` with literal arguments.
+//! Reading a rule file: calls, and names for values.
 //!
-//! No expression is evaluated: strings, lists of strings and names of arguments are all there is. Examples given with
-//! a rule (`match`, `not_match`) are checked at once, so that a rule that does not mean what its author thinks fails
-//! here and not in use.
+//! Of the language that rules are written in there are strings, whole numbers, lists, tuples, sums of these, names that
+//! were given to values, and calls; no loops, conditions or functions. Reading therefore ends, and soon.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 
 use super::lexer::{Placed, Token, words};
-use super::{NetworkProtocol, NetworkRule, Policy, PrefixRule, RuleDecision};
+use super::report::RuleError;
+use super::value::Value;
+use super::{Policy, calls};
 
-/// What is wrong with a rule file, and where (1-based lines and columns).
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {}, column {}: {message}", start.0, start.1)]
-pub struct RuleError {
-    /// What is wrong.
-    pub message: String,
-    /// Line and column where it begins.
-    pub start: (usize, usize),
-    /// Line and column behind it.
-    pub end: (usize, usize),
-}
-
-impl RuleError {
-    pub(super) fn new(message: impl Into<String>, start: (usize, usize), end: (usize, usize)) -> Self {
-        RuleError {
-            message: message.into(),
-            start,
-            end,
-        }
-    }
-}
-
-/// Reads a file's rules into `policy`.
+/// Reads a file's rules into `policy`. A mistake in the text counts before a name that is not there, and that before a call
+/// that is not taken: nothing is called before all is read.
 pub fn parse(source: &str, policy: &mut Policy) -> Result<(), RuleError> {
     let mut parser = Parser {
         words: words(source)?,
         at: 0,
+        names: BTreeMap::new(),
+        calls: Vec::new(),
+        unknown: None,
     };
     loop {
         match parser.peek() {
-            Token::End => return Ok(()),
+            Token::End => break,
             Token::Newline => parser.advance(),
-            _ => parser.statement(policy)?,
+            _ => parser.statement()?,
         }
     }
+    if let Some(unknown) = parser.unknown {
+        return Err(unknown);
+    }
+    for call in parser.calls {
+        calls::call(&call.name, call.arguments, policy)
+            .map_err(|(mistake, message)| RuleError::new(message, call.start, call.end).of(mistake))?;
+    }
+    Ok(())
 }
 
-/// A literal value.
-#[derive(Debug, Clone)]
-enum Value {
-    Text(String),
-    List(Vec<Value>),
-    Absent,
-}
-
-/// An argument of a call.
-struct Argument {
-    name: Option<String>,
-    value: Value,
+/// A call that was read.
+struct Call {
+    name: String,
+    arguments: Vec<(Option<String>, Value)>,
+    start: (usize, usize),
+    end: (usize, usize),
 }
 
 struct Parser {
     words: Vec<Placed>,
     at: usize,
+    names: BTreeMap<String, Value>,
+    calls: Vec<Call>,
+    /// The first name that is not there.
+    unknown: Option<RuleError>,
 }
 
 /// How deep lists may nest.
 const MAX_DEPTH: usize = 8;
+/// How many values a sum may come to; a file that doubles a list a few dozen times is no file of rules.
+const MAX_VALUES: usize = 10_000;
+
+/// What may follow a statement that looks complete.
+const AFTER_EXPRESSION: &str = r#""\n", "!=", "%", "%=", "&", "&=", "(", ")", "*", "*=", "+", "+=", ",", "-", "-=", ".", "/", "//", "//=", "/=", ":", ";", "<", "<<", "<<=", "<=", "=", "==", ">", ">=", ">>", ">>=", "[", "]", "^", "^=", "and", "else", "for", "if", "in", "not", "or", "|", "|=" or "}""#;
+/// What an expression may begin with.
+const EXPRESSION: &str =
+    r#""(", "+", "-", "...", "FLOAT", "FSTRING", "IDENTIFIER", "INTEGER", "STRING", "[", "lambda", "not", "{" or "~""#;
+
+/// What an argument may begin with, or the end of them.
+const ARGUMENT: &str = r#""(", ")", "*", "**", "+", "-", "...", "FLOAT", "FSTRING", "IDENTIFIER", "INTEGER", "STRING", "[", "lambda", "not", "{" or "~""#;
+
+/// Words of the language that rules have no use for.
+const KEYWORDS: [&str; 8] = ["for", "if", "def", "load", "while", "return", "lambda", "pass"];
 
 impl Parser {
     fn word(&self) -> &Placed {
@@ -86,251 +89,183 @@ impl Parser {
         Err(RuleError::new(message, word.start, word.end))
     }
 
-    fn punct(&mut self, wanted: char) -> Result<(), RuleError> {
-        if *self.peek() == Token::Punct(wanted) {
-            self.advance();
-            return Ok(());
-        }
-        self.fail(format!("expected `{wanted}`"))
+    /// Something else should stand here.
+    fn unexpected<T>(&self, expected: &str) -> Result<T, RuleError> {
+        let found = match self.peek() {
+            Token::Name(name) => format!("identifier '{name}'"),
+            Token::Text(text) => format!("string literal {text:?}"),
+            Token::Integer(number) => format!("integer literal '{number}'"),
+            Token::Punct(c) => format!("symbol '{c}'"),
+            Token::Newline | Token::End => "new line".to_owned(),
+        };
+        self.fail(format!(
+            "Parse error: unexpected {found} here, expected one of {expected}"
+        ))
     }
 
-    /// One call and the end of its line.
-    fn statement(&mut self, policy: &mut Policy) -> Result<(), RuleError> {
-        let start = self.word().start;
-        let Token::Name(name) = self.peek().clone() else {
-            return self.fail("expected a call such as prefix_rule(...)");
-        };
-        self.advance();
-        self.punct('(')?;
-        let mut arguments = Vec::new();
-        while *self.peek() != Token::Punct(')') {
-            arguments.push(self.argument()?);
-            if *self.peek() != Token::Punct(')') {
-                self.punct(',')?;
+    /// A call, a name for a value, or a text that says nothing; and the end of its line.
+    fn statement(&mut self) -> Result<(), RuleError> {
+        match self.peek().clone() {
+            Token::Text(_) => self.advance(),
+            Token::Name(name) if KEYWORDS.contains(&name.as_str()) => {
+                return self.fail(format!("`{name}` has no place in a file of rules"));
             }
+            Token::Name(name) => {
+                let named = self.word().clone();
+                self.advance();
+                if *self.peek() == Token::Punct('=') {
+                    self.advance();
+                    let value = self.value(0)?;
+                    self.names.insert(name, value);
+                } else {
+                    if !calls::exists(&name) && !self.names.contains_key(&name) {
+                        self.not_there(&name, &named);
+                    }
+                    if *self.peek() == Token::Punct('(') {
+                        self.call(name, named.start)?;
+                    }
+                }
+            }
+            _ => return self.unexpected(EXPRESSION),
+        }
+        match self.peek() {
+            Token::Newline | Token::End => Ok(()),
+            _ => self.unexpected(AFTER_EXPRESSION),
+        }
+    }
+
+    fn not_there(&mut self, name: &str, place: &Placed) {
+        let error = RuleError::new(format!("Variable `{name}` not found"), place.start, place.end);
+        self.unknown.get_or_insert(error);
+    }
+
+    fn call(&mut self, name: String, start: (usize, usize)) -> Result<(), RuleError> {
+        self.advance();
+        let mut arguments: Vec<(Option<String>, Value)> = Vec::new();
+        while *self.peek() != Token::Punct(')') {
+            let named = self.argument_name(&arguments)?;
+            if matches!(self.peek(), Token::End | Token::Punct(',' | ']' | '=')) {
+                return self.unexpected(ARGUMENT);
+            }
+            arguments.push((named, self.value(0)?));
+            self.separator(')', r#"")" or ",""#)?;
         }
         let end = self.word().end;
         self.advance();
-        if !matches!(self.peek(), Token::Newline | Token::End) {
-            return self.fail("expected the end of the line");
+        match calls::exists(&name) {
+            true => self.calls.push(Call {
+                name,
+                arguments,
+                start,
+                end,
+            }),
+            // A value was called.
+            false => {
+                self.unknown
+                    .get_or_insert(RuleError::new(format!("`{name}` cannot be called"), start, end));
+            }
         }
-        let applied = match name.as_str() {
-            "prefix_rule" => prefix_rule(arguments, policy),
-            "network_rule" => network_rule(arguments, policy),
-            "host_executable" => host_executable(arguments, policy),
-            other => Err(format!("unknown function `{other}`")),
-        };
-        applied.map_err(|message| RuleError::new(format!("{name}: {message}"), start, end))
+        Ok(())
     }
 
-    fn argument(&mut self) -> Result<Argument, RuleError> {
-        let next_is_equals = self
-            .words
-            .get(self.at + 1)
-            .is_some_and(|w| w.token == Token::Punct('='));
-        let name = match self.peek().clone() {
-            Token::Name(name) if next_is_equals => {
-                self.at += 2;
-                Some(name)
-            }
-            _ => None,
-        };
-        Ok(Argument {
-            name,
-            value: self.value(0)?,
-        })
-    }
-
-    fn value(&mut self, depth: usize) -> Result<Value, RuleError> {
+    /// The name of the argument that comes, if it has one.
+    fn argument_name(&mut self, before: &[(Option<String>, Value)]) -> Result<Option<String>, RuleError> {
+        let equals = self.words.get(self.at + 1).map(|word| &word.token);
         match self.peek().clone() {
-            Token::Text(text) => {
-                self.advance();
-                Ok(Value::Text(text))
+            Token::Name(name) if equals == Some(&Token::Punct('=')) => {
+                if before.iter().any(|(other, _)| other.as_ref() == Some(&name)) {
+                    return self.fail("repeated named argument");
+                }
+                self.at += 2;
+                Ok(Some(name))
             }
-            Token::Name(name) if name == "None" => {
+            _ if before.iter().any(|(name, _)| name.is_some()) => self.fail("positional argument after named"),
+            _ => Ok(None),
+        }
+    }
+
+    /// A comma, or the end of what it is in.
+    fn separator(&mut self, close: char, expected: &str) -> Result<(), RuleError> {
+        match self.peek() {
+            Token::Punct(',') => {
                 self.advance();
-                Ok(Value::Absent)
+                Ok(())
             }
+            Token::Punct(c) if *c == close => Ok(()),
+            _ => self.unexpected(expected),
+        }
+    }
+
+    /// A sum of values.
+    fn value(&mut self, depth: usize) -> Result<Value, RuleError> {
+        let mut sum = self.single(depth)?;
+        while *self.peek() == Token::Punct('+') {
+            let plus = self.word().clone();
+            self.advance();
+            let next = self.single(depth)?;
+            let kinds = (sum.kind(), next.kind());
+            sum = sum.plus(next).filter(|sum| size(sum) <= MAX_VALUES).ok_or_else(|| {
+                let message = format!("Operation `+` not supported for types `{}` and `{}`", kinds.0, kinds.1);
+                RuleError::new(message, plus.start, plus.end)
+            })?;
+        }
+        Ok(sum)
+    }
+
+    fn single(&mut self, depth: usize) -> Result<Value, RuleError> {
+        let value = match self.peek().clone() {
+            Token::Text(text) => Value::Text(text),
+            Token::Integer(number) => Value::Integer(number),
+            Token::Name(name) => match name.as_str() {
+                "None" => Value::Absent,
+                "True" => Value::Bool(true),
+                "False" => Value::Bool(false),
+                _ => match self.names.get(&name) {
+                    Some(value) => value.clone(),
+                    None => {
+                        let place = self.word().clone();
+                        self.not_there(&name, &place);
+                        Value::Absent
+                    }
+                },
+            },
             Token::Punct('[') if depth < MAX_DEPTH => {
                 self.advance();
-                let mut items = Vec::new();
-                while *self.peek() != Token::Punct(']') {
-                    items.push(self.value(depth + 1)?);
-                    if *self.peek() != Token::Punct(']') {
-                        self.punct(',')?;
-                    }
-                }
+                let (items, _) = self.items(']', r#"",", "]" or "for""#, depth)?;
+                Value::List(items)
+            }
+            Token::Punct('(') if depth < MAX_DEPTH => {
                 self.advance();
-                Ok(Value::List(items))
+                let (mut items, commas) = self.items(')', r#"")" or ",""#, depth)?;
+                match items.pop() {
+                    Some(only) if items.is_empty() && !commas => only,
+                    last => Value::Tuple(items.into_iter().chain(last).collect()),
+                }
             }
-            _ => self.fail("expected a string or a list of strings"),
+            _ => return self.unexpected(EXPRESSION),
+        };
+        self.advance();
+        Ok(value)
+    }
+
+    /// What stands between brackets, and whether commas did; the closing one is left to be taken.
+    fn items(&mut self, close: char, expected: &str, depth: usize) -> Result<(Vec<Value>, bool), RuleError> {
+        let mut items = Vec::new();
+        let mut commas = false;
+        while *self.peek() != Token::Punct(close) {
+            items.push(self.value(depth + 1)?);
+            commas |= *self.peek() == Token::Punct(',');
+            self.separator(close, expected)?;
         }
+        Ok((items, commas))
     }
 }
 
-/// The arguments of a call, taken by name or place.
-struct Arguments {
-    given: Vec<(String, Value)>,
-}
-
-impl Arguments {
-    fn new(arguments: Vec<Argument>, names: &[&str]) -> Result<Self, String> {
-        let mut given: Vec<(String, Value)> = Vec::new();
-        for (place, argument) in arguments.into_iter().enumerate() {
-            let name = match argument.name {
-                Some(name) if names.contains(&name.as_str()) => name,
-                Some(name) => return Err(format!("unknown argument `{name}`")),
-                None if place == given.len() => match names.get(place) {
-                    Some(name) => (*name).to_owned(),
-                    None => return Err("too many arguments".to_owned()),
-                },
-                None => return Err("an argument without a name follows one with a name".to_owned()),
-            };
-            if given.iter().any(|(other, _)| *other == name) {
-                return Err(format!("argument `{name}` is given twice"));
-            }
-            given.push((name, argument.value));
-        }
-        Ok(Arguments { given })
+/// How many values there are in one, or how long its text is.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Text(text) => text.len(),
+        Value::List(values) | Value::Tuple(values) => values.iter().map(size).sum::<usize>() + values.len(),
+        _ => 1,
     }
-
-    fn take(&mut self, name: &str) -> Value {
-        match self.given.iter().position(|(other, _)| other == name) {
-            Some(at) => self.given.swap_remove(at).1,
-            None => Value::Absent,
-        }
-    }
-
-    fn text(&mut self, name: &str) -> Result<Option<String>, String> {
-        match self.take(name) {
-            Value::Text(text) => Ok(Some(text)),
-            Value::Absent => Ok(None),
-            Value::List(_) => Err(format!("`{name}` must be a string")),
-        }
-    }
-
-    fn required_text(&mut self, name: &str) -> Result<String, String> {
-        self.text(name)?
-            .filter(|text| !text.trim().is_empty())
-            .ok_or_else(|| format!("`{name}` must be a string that is not empty"))
-    }
-
-    fn list(&mut self, name: &str) -> Result<Vec<Value>, String> {
-        match self.take(name) {
-            Value::List(items) => Ok(items),
-            Value::Absent => Ok(Vec::new()),
-            Value::Text(_) => Err(format!("`{name}` must be a list")),
-        }
-    }
-
-    fn justification(&mut self) -> Result<Option<String>, String> {
-        match self.text("justification")? {
-            Some(text) if text.trim().is_empty() => Err("`justification` must not be empty".to_owned()),
-            given => Ok(given),
-        }
-    }
-}
-
-fn prefix_rule(arguments: Vec<Argument>, policy: &mut Policy) -> Result<(), String> {
-    let mut given = Arguments::new(
-        arguments,
-        &["pattern", "decision", "match", "not_match", "justification"],
-    )?;
-    let mut pattern = Vec::new();
-    for item in given.list("pattern")? {
-        pattern.push(match item {
-            Value::Text(word) => vec![word],
-            Value::List(words) if !words.is_empty() => texts(words, "pattern")?,
-            _ => return Err("`pattern` holds words and lists of words".to_owned()),
-        });
-    }
-    if pattern.is_empty() {
-        return Err("`pattern` must be a list that is not empty".to_owned());
-    }
-    let decision = match given.text("decision")?.as_deref() {
-        None | Some("allow") => RuleDecision::Allow,
-        Some("prompt") => RuleDecision::Prompt,
-        Some("forbidden") => RuleDecision::Forbidden,
-        Some(other) => return Err(format!("`decision` is allow, prompt or forbidden, not `{other}`")),
-    };
-    let rule = PrefixRule {
-        pattern,
-        decision,
-        justification: given.justification()?,
-    };
-    for (name, wanted) in [("match", true), ("not_match", false)] {
-        for example in given.list(name)? {
-            let words = match example {
-                Value::Text(line) => shlex::split(&line).ok_or_else(|| format!("`{line}` is no command line"))?,
-                Value::List(words) => texts(words, name)?,
-                Value::Absent => return Err(format!("`{name}` holds command lines")),
-            };
-            if rule.matches(&words) != wanted {
-                let verb = if wanted { "does not match" } else { "matches" };
-                return Err(format!("the rule {verb} the example `{}`", words.join(" ")));
-            }
-        }
-    }
-    policy.prefix_rules.push(rule);
-    Ok(())
-}
-
-fn network_rule(arguments: Vec<Argument>, policy: &mut Policy) -> Result<(), String> {
-    let mut given = Arguments::new(arguments, &["host", "protocol", "decision", "justification"])?;
-    let host = given.required_text("host")?.trim().to_ascii_lowercase();
-    if host.contains(['*', '/', ' ']) {
-        return Err(format!("`{host}` is no host name; patterns are not possible"));
-    }
-    let protocol = match given.required_text("protocol")?.as_str() {
-        "http" => NetworkProtocol::Http,
-        "https" => NetworkProtocol::Https,
-        "socks5_tcp" => NetworkProtocol::Socks5Tcp,
-        "socks5_udp" => NetworkProtocol::Socks5Udp,
-        other => {
-            return Err(format!(
-                "`protocol` is http, https, socks5_tcp or socks5_udp, not `{other}`"
-            ));
-        }
-    };
-    let decision = match given.required_text("decision")?.as_str() {
-        "allow" => RuleDecision::Allow,
-        "prompt" => RuleDecision::Prompt,
-        "deny" | "forbidden" => RuleDecision::Forbidden,
-        other => return Err(format!("`decision` is allow, prompt or deny, not `{other}`")),
-    };
-    let justification = given.justification()?;
-    policy.network_rules.push(NetworkRule {
-        host,
-        protocol,
-        decision,
-        justification,
-    });
-    Ok(())
-}
-
-fn host_executable(arguments: Vec<Argument>, policy: &mut Policy) -> Result<(), String> {
-    let mut given = Arguments::new(arguments, &["name", "paths"])?;
-    let name = given.required_text("name")?;
-    if name.contains('/') {
-        return Err(format!("`name` is a bare name, not the path `{name}`"));
-    }
-    let paths: Vec<PathBuf> = texts(given.list("paths")?, "paths")?
-        .into_iter()
-        .map(PathBuf::from)
-        .collect();
-    for path in &paths {
-        if !path.is_absolute() || path.file_name().is_none_or(|file| file != name.as_str()) {
-            return Err(format!("`{}` is not an absolute path of `{name}`", path.display()));
-        }
-    }
-    policy.executables.insert(name, paths);
-    Ok(())
-}
-
-fn texts(values: Vec<Value>, name: &str) -> Result<Vec<String>, String> {
-    let text = |value| match value {
-        Value::Text(text) => Ok(text),
-        _ => Err(format!("`{name}` holds strings")),
-    };
-    values.into_iter().map(text).collect()
 }

@@ -71,55 +71,122 @@ fn amendments_and_prefixes() {
 #[test]
 fn mistakes_are_named_and_placed() {
     for (source, place, message) in [
-        ("prefix_rule(pattern=[])", (1, 1), "must be a list that is not empty"),
-        ("\n  prefix_rule()", (2, 3), "must be a list that is not empty"),
+        (
+            "prefix_rule(pattern=[])",
+            (1, 1),
+            "invalid pattern element: pattern cannot be empty",
+        ),
+        (
+            "\n  prefix_rule()",
+            (2, 3),
+            "Missing parameter `pattern` for call to `prefix_rule`",
+        ),
         (
             "prefix_rule(pattern=[\"a\"], decision=\"maybe\")",
             (1, 1),
-            "not `maybe`",
+            "invalid decision: maybe",
+        ),
+        (
+            "prefix_rule(pattern=\"a\")",
+            (1, 1),
+            "Type of parameter `pattern` doesn't match, expected `list`, actual `string (repr: \"a\")`",
+        ),
+        (
+            "prefix_rule(pattern=[\"a\", 1])",
+            (1, 1),
+            "invalid pattern element: pattern element must be a string or list of strings (got int)",
         ),
         (
             "prefix_rule(pattern=[\"a\"], colour=\"red\")",
             (1, 1),
-            "unknown argument `colour`",
+            "Found `colour` extra named parameter(s) for call to prefix_rule",
         ),
-        ("prefix_rule(pattern=[\"a\"], pattern=[\"b\"])", (1, 1), "given twice"),
+        (
+            "prefix_rule(pattern=[\"a\"], pattern=[\"b\"])",
+            (1, 28),
+            "repeated named argument",
+        ),
         (
             "prefix_rule(pattern=[\"a\"], match=[\"b\"])",
             (1, 1),
-            "does not match the example `b`",
+            "expected every example to match at least one rule. rules: [\"PrefixRule { pattern: PrefixPattern { first: \
+             \\\"a\\\", rest: [] }, decision: Allow, justification: None }\"]; unmatched examples: [\"b\"]",
         ),
         (
             "prefix_rule(pattern=[\"a\"], not_match=[\"a b\"])",
             (1, 1),
-            "matches the example `a b`",
+            "expected example to not match rule `PrefixRuleMatch { matched_prefix: [\"a\"], decision: Allow, \
+             resolved_program: None, justification: None }`: a b",
         ),
-        ("prefix_rule(pattern=[\"a\"", (1, 25), "expected `,`"),
-        ("prefix_rule(pattern=[x])", (1, 22), "expected a string"),
-        ("x = 1", (1, 5), "unexpected character"),
-        ("load(\"x\")", (1, 1), "unknown function `load`"),
-        ("prefix_rule([\"a\"]) prefix_rule([\"b\"])", (1, 20), "end of the line"),
-        ("prefix_rule([\"a])", (1, 14), "not closed"),
+        (
+            "prefix_rule(pattern=[\"a\"",
+            (1, 25),
+            "Parse error: unexpected new line here, expected one of \",\", \"]\" or \"for\"",
+        ),
+        ("prefix_rule(pattern=[x])", (1, 22), "Variable `x` not found"),
+        ("rule(pattern=[])", (1, 1), "Variable `rule` not found"),
+        ("load(\"x\")", (1, 1), "`load` has no place in a file of rules"),
+        ("prefix_rule([\"a)\n", (1, 14), "Parse error: unfinished string literal"),
         (
             "network_rule(host=\"*.com\", protocol=\"http\", decision=\"allow\")",
             (1, 1),
-            "patterns are not possible",
+            "invalid rule: network_rule host must be a specific host; wildcards are not allowed",
         ),
         (
             "network_rule(host=\"a\", protocol=\"ftp\", decision=\"allow\")",
             (1, 1),
-            "not `ftp`",
+            "invalid rule: network_rule protocol must be one of http, https, socks5_tcp, socks5_udp (got ftp)",
         ),
         (
             "host_executable(name=\"a\", paths=[\"b/a\"])",
             (1, 1),
-            "not an absolute path",
+            "invalid rule: host_executable paths must be absolute (got b/a)",
         ),
     ] {
         let found = error(source);
-        assert!(found.message.contains(message), "{source}: {found}");
-        assert_eq!(found.start, place, "{source}: {found}");
+        assert_eq!((found.start, found.message.as_str()), (place, message), "{source}");
     }
+}
+
+#[test]
+fn a_mistake_is_shown_where_it_is() {
+    let path = std::path::Path::new("/r");
+    let report = |source: &str| error(source).report(path, source);
+    assert_eq!(
+        report("prefix_rule(pattern=[])\n"),
+        "starlark error: Traceback (most recent call last):\n  * /r:1, in <module>\n      prefix_rule(pattern=[])\nerror: \
+         invalid pattern element: pattern cannot be empty\n --> /r:1:1\n  |\n1 | prefix_rule(pattern=[])\n  | \
+         ^^^^^^^^^^^^^^^^^^^^^^^\n  |\n"
+    );
+    let long = "# c\n\nprefix_rule(\n    pattern=[\"touch\"],\n    decision=\"nope\",\n)\n";
+    assert_eq!(
+        report(long),
+        "starlark error: Traceback (most recent call last):\n  * /r:3, in <module>\n      prefix_rule(\nerror: invalid \
+         decision: nope\n --> /r:3:1\n  |\n3 | / prefix_rule(\n4 | |     pattern=[\"touch\"],\n5 | |     \
+         decision=\"nope\",\n6 | | )\n  | |_^\n  |\n"
+    );
+    assert_eq!(
+        report("rule()\n"),
+        "starlark error: error: Variable `rule` not found\n --> /r:1:1\n  |\n1 | rule()\n  | ^^^^\n  |\n"
+    );
+    let open = error("prefix_rule(\"a\"\n");
+    assert_eq!((open.start, open.end), ((2, 1), (2, 1)));
+    assert_eq!(
+        open.report(path, "prefix_rule(\"a\"\n"),
+        "starlark error: error: Parse error: unexpected new line here, expected one of \")\" or \",\"\n--> /r:1:1\n |\n |\n"
+    );
+}
+
+#[test]
+fn values_have_names_and_sums() {
+    let policy = policy(
+        "\"rules of this home\"\nTOOLS = [\"a\"] + [\"b\"]\nWHY = (\"be \" + \"careful\")\n\
+         prefix_rule(pattern=[TOOLS, \"x\"], decision=\"prompt\", justification=WHY)\n",
+    );
+    let found = policy.check(&words("b x")).unwrap();
+    assert_eq!(found.justification.as_deref(), Some("be careful"));
+    let doubled = format!("X = [\"a\"]\n{}", "X = X + X\n".repeat(40));
+    assert!(error(&doubled).message.starts_with("Operation `+` not supported"));
 }
 
 #[test]
@@ -144,7 +211,8 @@ fn files_are_loaded_and_amended() {
     let folder = rules(&project.path().join(".codex/rules"));
     std::fs::write(folder.join("a.rules"), "prefix_rule([\"ls\"])").unwrap();
     std::fs::write(folder.join("ignored.txt"), "nonsense(").unwrap();
-    let loaded = load(&rule_folders(home.path(), Some(project.path())));
+    let trusted = Some((project.path(), project.path()));
+    let loaded = load(&rule_folders(home.path(), trusted));
     assert!(loaded.problem.is_none());
     assert_eq!(decision(&loaded.policy, "touch 'a b\"c' x"), Some(RuleDecision::Allow));
     assert_eq!(decision(&loaded.policy, "ls"), Some(RuleDecision::Allow));
@@ -157,7 +225,7 @@ fn files_are_loaded_and_amended() {
     );
 
     std::fs::write(folder.join("b.rules"), "prefix_rule(").unwrap();
-    let broken = load(&rule_folders(home.path(), Some(project.path())));
+    let broken = load(&rule_folders(home.path(), trusted));
     assert!(broken.policy.is_empty());
     assert!(matches!(broken.problem, Some(RuleFileError::Rule { path, .. }) if path.ends_with("b.rules")));
 }
