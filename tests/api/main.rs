@@ -13,6 +13,7 @@ mod chaos;
 mod chat_completions;
 mod compaction;
 mod compatibility;
+mod consistency;
 mod copies;
 mod disk;
 mod doctor;
