@@ -68,6 +68,9 @@ impl ThreadServices {
     }
 }
 
+/// The feature that lets confined commands reach the network through a filter alone.
+pub const NETWORK_PROXY: &str = "network_proxy";
+
 #[derive(Debug, Default)]
 struct TurnGrants {
     permissions: Grants,
@@ -137,12 +140,15 @@ impl TurnScope {
 
     /// What holds for a confined command of this turn, grants included; none when nothing confines it. Touches the disk.
     pub fn confinement(&self, grants: &Grants) -> Option<Confinement> {
+        let config = &self.services.config;
+        let mut confinement = self.settings.confinement(&config.home)?;
         let place = Place {
             workspace_roots: &self.settings.workspace_roots,
-            home: &self.services.config.home,
+            home: &config.home,
         };
-        let mut confinement = Confinement::resolve(&self.settings.sandbox, &place)?;
         grants.widen(&mut confinement, &place);
+        // Whoever switched the proxy on wants the network filtered, which nothing here does.
+        confinement.network &= !config.feature(NETWORK_PROXY);
         Some(confinement)
     }
 

@@ -3,8 +3,8 @@
 //! A confined command is started by way of its [`Launch`], which confines itself and becomes the command. No child
 //! inherits a descriptor beyond the standard ones, save for the order that a launch takes with it.
 //!
-//! Standard output and error share a descriptor, so their order is the order of writing. Without a terminal standard
-//! input is empty. What a child does between fork and exec has no safe form, so that `unsafe` is kept here.
+//! With [`spawn`] standard output and error share a descriptor, so their order is the order of writing, and without a
+//! terminal standard input is empty; `streams.rs` keeps them apart. What a child does between fork and exec has no safe form, so that `unsafe` is kept here.
 //!
 //! On Linux the child gets a signal when the *thread* that started it ends; so call this on a thread that lives as long
 //! as the server (an arbiter), never on the blocking pool.
@@ -101,8 +101,26 @@ impl ProcessGroup {
 }
 
 /// Starts a process.
-#[allow(clippy::disallowed_methods, reason = "this is the place where commands are started")]
 pub fn spawn(request: &SpawnRequest<'_>) -> io::Result<Started> {
+    let mut command = command(request)?;
+    let output = match request.terminal {
+        Some(size) => OutputEnd::Terminal(on_terminal(&mut command, size)?),
+        None => {
+            let (ours, theirs) = io::pipe()?;
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::from(theirs.try_clone()?))
+                .stderr(Stdio::from(theirs));
+            OutputEnd::Pipe(tokio::net::unix::pipe::Receiver::from_owned_fd(ours.into())?)
+        }
+    };
+    let (child, group) = start(command, request)?;
+    Ok(Started { child, group, output })
+}
+
+/// The command of a request, in its folder and with its environment; its streams are not connected yet.
+#[allow(clippy::disallowed_methods, reason = "this is the place where commands are started")]
+pub(super) fn command(request: &SpawnRequest<'_>) -> io::Result<Command> {
     let (program, arguments) = request
         .argv
         .split_first()
@@ -125,31 +143,29 @@ pub fn spawn(request: &SpawnRequest<'_>) -> io::Result<Started> {
         .env_clear()
         .envs(request.environment)
         .kill_on_drop(!supervised);
-    let output = match request.terminal {
-        Some(size) => {
-            let (pty, terminal) = Pty::open(size)?;
-            command
-                .stdin(Stdio::from(terminal.try_clone()?))
-                .stdout(Stdio::from(terminal.try_clone()?))
-                .stderr(Stdio::from(terminal));
-            OutputEnd::Terminal(pty)
-        }
-        None => {
-            let (ours, theirs) = io::pipe()?;
-            command
-                .stdin(Stdio::null())
-                .stdout(Stdio::from(theirs.try_clone()?))
-                .stderr(Stdio::from(theirs));
-            OutputEnd::Pipe(tokio::net::unix::pipe::Receiver::from_owned_fd(ours.into())?)
-        }
-    };
+    Ok(command)
+}
+
+/// Connects all streams of a command to a new terminal, whose other end is returned.
+pub(super) fn on_terminal(command: &mut Command, size: PtySize) -> io::Result<Pty> {
+    let (pty, terminal) = Pty::open(size)?;
+    command
+        .stdin(Stdio::from(terminal.try_clone()?))
+        .stdout(Stdio::from(terminal.try_clone()?))
+        .stderr(Stdio::from(terminal));
+    Ok(pty)
+}
+
+/// Starts a command whose streams are connected.
+pub(super) fn start(mut command: Command, request: &SpawnRequest<'_>) -> io::Result<(Child, ProcessGroup)> {
+    let supervised = request.confined.is_some_and(|launch| launch.supervised);
     let order = request.confined.map(|launch| launch.order.as_raw_fd());
     // Who is supervised takes its terminal itself.
     prepare_child(&mut command, request.terminal.is_some() && !supervised, order);
     let child = command.spawn()?;
     let group = ProcessGroup::of(&child).ok_or_else(|| io::Error::other("the process ended before it was known"))?;
     let group = ProcessGroup { supervised, ..group };
-    Ok(Started { child, group, output })
+    Ok((child, group))
 }
 
 /// Makes the child lead a session of its own, take its terminal, inherit nothing but `order`, and not outlive us.

@@ -21,7 +21,7 @@ pub async fn start(cx: RequestContext, mut params: ThreadStartParams) -> Result<
     let tools = params.dynamic_tools.take().unwrap_or_default();
     dynamic_tools::check(&tools)?;
     known_environments(params.environments.as_deref())?;
-    let mut wishes = Wishes::from(&mut params);
+    let wishes = Wishes::from(&mut params);
     wishes.check()?;
     let prepared = thread_setup::prepare(&cx, wishes).await?;
     let warnings = ThreadWarnings::of(&cx, &prepared);

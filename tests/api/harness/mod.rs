@@ -1,12 +1,14 @@
 //! A real server process with its own home, a typed client for every transport, and a scripted model over real HTTP.
 
 mod client;
+mod exec_server;
 mod model;
 mod peer;
 mod rollouts;
 mod server;
 
 pub use client::Client;
+pub use exec_server::{ExecServer, handshake};
 pub use model::{Reply, ScriptedModel};
 pub use peer::{Peer, peer_binary};
 pub use rollouts::{Rollout, fill};

@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::apply::{Applied, Change, VerifiedPatch, apply, shown, verify};
+use super::apply::{Applied, Change, VerifiedPatch, apply, shown, unreadable, verify};
 use super::decision::{PatchDecision, patch_decision};
 use super::grammar;
 use crate::engine::hooks;
@@ -196,8 +196,12 @@ pub async fn run_patch(cx: &ToolContext, text: String, cwd: AbsolutePathBuf) -> 
         if patch.environment.is_some() {
             return Err("apply_patch environment selection is unavailable for this turn".to_owned());
         }
-        let patch = verify(patch, &cwd).map_err(|error| format!("apply_patch verification failed: {error}"))?;
         let confinement = turn.confinement(&turn.granted());
+        let unreadable = confinement
+            .as_ref()
+            .and_then(|confinement| unreadable(&patch, &cwd, confinement));
+        let verified = unreadable.map_or_else(|| verify(patch, &cwd), Err);
+        let patch = verified.map_err(|error| format!("apply_patch verification failed: {error}"))?;
         let (policy, sandbox) = (&turn.settings.approval_policy, &turn.settings.sandbox);
         let decision = patch_decision(policy, sandbox, confinement.as_ref(), &patch.touched);
         Ok((patch, decision))

@@ -53,7 +53,8 @@ pub(super) async fn clear(
     let request = Request {
         argv: &argv,
         approval: &settings.approval_policy,
-        sandbox: &settings.sandbox,
+        restricted: settings.restricts_commands(),
+        reads_all: settings.reads_all(),
         availability: commands.sandbox.availability(),
         escalated: wish.escalated,
         widened: wish.widened,
