@@ -103,7 +103,7 @@ impl Worker {
         }
     }
 
-    /// Leaves and comes back; gives how the turn of some words has ended, if that happened meanwhile.
+    /// Leaves and comes back; gives the turn of some words, and how it stands.
     async fn come_back(&mut self, words: &str) -> Option<(String, String)> {
         self.client.close();
         self.client = Self::connect(self.port).await;
@@ -114,7 +114,7 @@ impl Worker {
         // One that has not begun yet is not shown; this client will hear of it.
         let turn = turns.iter().find(|turn| says(&turn["items"], words))?;
         let text = |name: &str| turn[name].as_str().expect("a text").to_owned();
-        (turn["status"] != "inProgress").then(|| (text("id"), text("status")))
+        Some((text("id"), text("status")))
     }
 
     /// One turn, from its start to its end.
@@ -133,13 +133,19 @@ impl Worker {
         loop {
             if patience == 0 && !done {
                 done = true;
-                if let Some((id, end)) = self.act(deed, &turn, n).await {
-                    self.ends.insert(id, end);
-                    return;
+                match self.act(deed, &turn, n).await {
+                    Some((id, status)) if status == "inProgress" => turn = id,
+                    Some((id, end)) => {
+                        self.ends.insert(id, end);
+                        return;
+                    }
+                    None => {}
                 }
             }
             patience = patience.saturating_sub(1);
-            let message = self.hear(&format!("the end of turn {n}, {turn}, {deed:?}, done: {done}")).await;
+            let message = self
+                .hear(&format!("the end of turn {n}, {turn}, {deed:?}, done: {done}"))
+                .await;
             let params = &message["params"];
             match message["method"].as_str().unwrap_or_default() {
                 "turn/completed" => {
@@ -181,14 +187,21 @@ impl Worker {
         let Ok((at, message)) = tokio::time::timeout(Duration::from_secs(15), found).await else {
             let log = self.client.log();
             let told = log.iter().rev().filter(|m| of_thread(m) || m.get("error").is_some());
-            let last: Vec<String> = told.take(20).map(|m| m.to_string().chars().take(300).collect()).collect();
-            panic!("{what} of {} does not come; the last messages, newest first:\n{}", self.thread, last.join("\n"));
+            let last: Vec<String> = told
+                .take(20)
+                .map(|m| m.to_string().chars().take(300).collect())
+                .collect();
+            panic!(
+                "{what} of {} does not come; the last messages, newest first:\n{}",
+                self.thread,
+                last.join("\n")
+            );
         };
         self.seen = at + 1;
         message
     }
 
-    /// Does what was planned; gives the end of the turn if that is how one learns of it.
+    /// Does what was planned; gives the turn as it stands, if that is how one learns of it.
     async fn act(&mut self, deed: Deed, turn: &str, n: usize) -> Option<(String, String)> {
         match deed {
             Deed::Nothing => {}
@@ -215,10 +228,15 @@ impl Worker {
     fn check(&self, shown: &Value, when: &str) {
         let when = format!("{when}: {}", self.thread);
         let turns = shown["turns"].as_array().expect("turns");
-        let by_id: BTreeMap<&str, &Value> = turns.iter().map(|turn| (turn["id"].as_str().expect("an id"), turn)).collect();
+        let by_id: BTreeMap<&str, &Value> = turns
+            .iter()
+            .map(|turn| (turn["id"].as_str().expect("an id"), turn))
+            .collect();
         assert_eq!(by_id.len(), turns.len(), "{when}: a turn is shown twice");
         for (id, turn) in &by_id {
-            let ended = ["completed", "interrupted", "failed"].iter().any(|end| turn["status"] == *end);
+            let ended = ["completed", "interrupted", "failed"]
+                .iter()
+                .any(|end| turn["status"] == *end);
             assert!(ended, "{when}: turn {id} goes on: {turn}");
         }
         for (id, end) in &self.ends {
@@ -236,7 +254,10 @@ impl Worker {
         for (turn, text) in &self.steers {
             // An interrupt forgets what was said before it.
             let forgotten = self.ends.get(turn).is_some_and(|end| end == "interrupted");
-            assert!(forgotten || says(&shown["turns"], text), "{when}: `{text}` was taken in and is gone");
+            assert!(
+                forgotten || says(&shown["turns"], text),
+                "{when}: `{text}` was taken in and is gone"
+            );
         }
     }
 }
@@ -351,7 +372,11 @@ async fn two_hundred_disturbed_turns_end_in_a_consistent_state() {
     for worker in &workers {
         let asked = json!({"threadId": worker.thread});
         let answer = client.call_raw("thread/resume", asked).await.expect("a thread");
-        assert_eq!(answer["thread"]["status"]["type"], "idle", "{when}: {answer}");
+        // The last turn may have failed.
+        let rests = ["idle", "systemError"]
+            .iter()
+            .any(|status| answer["thread"]["status"]["type"] == *status);
+        assert!(rests, "{when}: {answer}");
     }
     let asked: Vec<_> = client
         .log()
@@ -392,7 +417,11 @@ async fn two_hundred_disturbed_turns_end_in_a_consistent_state() {
     server.indexed().await;
     let rebuilt = look(&client, &workers).await;
     assert_eq!(settled(&rebuilt), settled(&live), "{when}: from the files");
-    let ends: Vec<&str> = workers.iter().flat_map(|worker| worker.ends.values()).map(String::as_str).collect();
+    let ends: Vec<&str> = workers
+        .iter()
+        .flat_map(|worker| worker.ends.values())
+        .map(String::as_str)
+        .collect();
     let count = |wanted: &str| ends.iter().filter(|end| **end == wanted).count();
     eprintln!(
         "{} turns: {} completed, {} interrupted, {} failed; {} steers taken in",
