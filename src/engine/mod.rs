@@ -7,6 +7,7 @@ pub mod compaction;
 pub mod context;
 pub mod diff;
 pub mod goal;
+pub mod guardian;
 pub mod history;
 pub mod hooks;
 pub mod host;

@@ -347,6 +347,7 @@ impl Loading {
                 None => "resume",
             })),
             patch_approvals: PatchApprovals::default(),
+            guardian: Default::default(),
         };
         Ok(ThreadSeed {
             id: self.id,
