@@ -5,10 +5,12 @@
 //! that wait for an answer, under their old ids; overrides count for nothing then.
 
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
-use crate::engine::thread_ref::{ThreadCommand, ThreadRef};
+use crate::engine::thread_ref::{ThreadCommand, ThreadRef, ThreadView};
 use crate::methods::thread_events;
 use crate::methods::thread_goal;
 use crate::methods::thread_load::{self, Origin, read_error};
@@ -20,6 +22,11 @@ use crate::protocol::*;
 use crate::rpc::context::RequestContext;
 use crate::rpc::{EncodedNotification, RpcError};
 use crate::store::{ResumedThread, Scope, StoreError};
+
+/// How long the first line of a thread whose first turn runs is waited for.
+const FIRST_LINE: Duration = Duration::from_secs(2);
+/// How often that is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// `thread/resume`.
 pub async fn resume(cx: RequestContext, mut params: ThreadResumeParams) -> Result<ThreadResumeResponse, RpcError> {
@@ -109,10 +116,7 @@ async fn join(
     requested: Option<&Path>,
 ) -> Result<ThreadResumeResponse, RpcError> {
     let id = thread.id();
-    let view = thread.ask(ThreadCommand::View).await.map_err(refused)?;
-    if !view.materialised {
-        return Err(no_rollout(id));
-    }
+    let view = begun(thread).await?;
     let active = view.thread.path.unwrap_or_default();
     if let Some(requested) = requested
         && !same_file(requested, &active).await
@@ -162,6 +166,22 @@ async fn join(
         events: Some(view.events).filter(|_| cx.client.counts_events()),
     }
     .into())
+}
+
+/// The view of a thread that has a rollout. One whose first turn has just begun is about to have one: a client that was
+/// cut off at that moment comes back to it.
+async fn begun(thread: &ThreadRef) -> Result<ThreadView, RpcError> {
+    let deadline = Instant::now() + FIRST_LINE;
+    loop {
+        let view = thread.ask(ThreadCommand::View).await.map_err(refused)?;
+        if view.materialised {
+            return Ok(view);
+        }
+        if view.active_turn.is_none() || Instant::now() > deadline {
+            return Err(no_rollout(thread.id()));
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }
 
 async fn same_file(requested: &Path, active: &Path) -> bool {

@@ -136,3 +136,102 @@ async fn a_compaction_that_fails_before_a_turn_loses_nothing_that_was_said() {
     assert_eq!(texts[..2], ["first", "second"]);
     assert_eq!(texts.last(), Some(&"third"));
 }
+
+/// A compaction that is cut off leaves all of the old conversation, one that was told all of the new one.
+#[tokio::test]
+async fn a_server_killed_while_it_compacts_keeps_one_conversation_whole() {
+    let mut server = TestServer::start(Transport::Ws).await;
+    let client = server.client().await;
+    let thread = client.thread().await;
+    server.model.say("answer");
+    client.turn(&thread, "question").await;
+    for told in [false, true] {
+        let client = server.client().await;
+        let resume = json!({"threadId": thread});
+        client.call_raw("thread/resume", resume.clone()).await.unwrap();
+        let summary = server.model.add(Reply::message(&["THE ", "SUMMARY"]).held_before(3));
+        client
+            .call_raw("thread/compact/start", json!({"threadId": thread}))
+            .await
+            .unwrap();
+        summary.reached().await;
+        if told {
+            summary.release();
+            let compacted = |n: &ItemCompletedNotification| matches!(n.item, ThreadItem::ContextCompaction { .. });
+            client.next_where(compacted).await;
+        }
+        server.kill().await;
+        server.launch().await;
+        let client = server.client().await;
+        let shown = client.call_raw("thread/resume", resume).await.unwrap();
+        let turns = shown["thread"]["turns"].as_array().unwrap();
+        assert!(turns.iter().all(|turn| turn["status"] != "inProgress"), "{turns:?}");
+        server.model.clear();
+        server.model.say("fine");
+        client.turn(&thread, "and now").await;
+        let texts: Vec<String> = said(server.model.requests().last().unwrap())
+            .into_iter()
+            .map(|(_, text)| text)
+            .collect();
+        assert!(texts.contains(&"question".to_owned()), "{texts:?}");
+        assert_eq!(texts.contains(&"answer".to_owned()), !told, "{texts:?}");
+        assert_eq!(
+            texts.iter().any(|text| text.ends_with("\nTHE SUMMARY")),
+            told,
+            "{texts:?}"
+        );
+        assert_eq!(texts.last().map(String::as_str), Some("and now"));
+    }
+}
+
+/// A provider that compacts by itself is asked to, and what it hands back is the conversation from then on, as it is.
+#[tokio::test]
+async fn a_provider_that_compacts_hands_back_the_conversation() {
+    let mut server = TestServer::start(Transport::Ws).await;
+    let file = server.home().join("config.toml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, config.replace("name = \"Scripted\"", "name = \"OpenAI\"")).unwrap();
+    let client = server.client().await;
+    let thread = client.thread().await;
+    server.model.say("answer");
+    client.turn(&thread, "question").await;
+    client.next::<TurnStartedNotification>().await;
+    let sealed = json!({"type": "compaction", "encrypted_content": "SEALED"});
+    let kept = json!({"type": "message", "role": "user", "content": [{"type": "input_text", "text": "question"}]});
+    server.model.add(Reply::status(200, json!({"output": [kept, sealed]})));
+    assert_eq!(compact(&client, &thread).await.status, TurnStatus::Completed);
+    let asked = server.model.requests().pop().unwrap();
+    assert_eq!(said(&asked).iter().filter(|(_, text)| text == "question").count(), 1);
+    assert_eq!(asked.get("stream"), None, "{asked}");
+    for restarted in [false, true] {
+        let mut client = client.clone();
+        if restarted {
+            server.kill().await;
+            server.launch().await;
+            client = server.client().await;
+            client
+                .call_raw("thread/resume", json!({"threadId": thread}))
+                .await
+                .unwrap();
+        }
+        client.turn(&thread, "next").await;
+        let request = server.model.requests().pop().unwrap();
+        let items = request["input"].as_array().unwrap();
+        let found = items.iter().any(|item| item["encrypted_content"] == "SEALED");
+        assert!(found, "restarted: {restarted}: {items:?}");
+        assert!(!request.to_string().contains("\"answer\""), "{request}");
+    }
+    // A refusal of the provider leaves the conversation as it was.
+    server
+        .model
+        .add(Reply::status(400, json!({"error": {"message": "no"}})));
+    let client = server.client().await;
+    client
+        .call_raw("thread/resume", json!({"threadId": thread}))
+        .await
+        .unwrap();
+    assert_eq!(compact(&client, &thread).await.status, TurnStatus::Failed);
+    client.turn(&thread, "last").await;
+    let request = server.model.requests().pop().unwrap();
+    assert!(request.to_string().contains("SEALED"), "{request}");
+}

@@ -15,6 +15,7 @@ mod client_processes;
 mod command_exec;
 mod compaction;
 mod compatibility;
+mod consistency;
 mod copies;
 mod disk;
 mod doctor;

@@ -265,10 +265,10 @@ async fn requests_that_wait_are_sent_again_behind_what_was_missed() {
     let client = counting(&mut server).await;
     let started = client.call_raw("thread/start", json!({})).await.unwrap();
     let thread = started["thread"]["id"].as_str().unwrap().to_string();
-    let arguments = json!({"cmd": "touch asked", "login": false});
+    let arguments = json!({"cmd": "sleep 0.01", "login": false});
     server.model.add(Reply::call("exec_command", arguments, "c1"));
     server.model.say("done");
-    let turn = client.begin(&thread, "touch it").await;
+    let turn = client.begin(&thread, "wait").await;
     let asks = |m: &Value| m["method"] == "item/commandExecution/requestApproval";
     let log = client.until("the question", |log| log.iter().any(asks)).await;
     let asked = log.iter().find(|m| asks(m)).unwrap()["id"].clone();

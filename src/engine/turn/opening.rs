@@ -21,10 +21,11 @@ use crate::store::{EventMsg, ItemIdOf, RolloutItem, StoreError, TaskStarted, Tur
 impl Task {
     /// Records the context and the input, and publishes the input. Returns whether the turn goes on: hooks may end it.
     pub(super) async fn open(&mut self, input: &[UserInput], goal: Option<InputItem>) -> Result<bool, Failure> {
+        // Clients know of the turn already: its start is recorded even if it ends here.
+        self.begin();
         if self.host().cancel.is_cancelled() {
             return Err(Failure::Interrupted);
         }
-        self.begin();
         self.say_first(input, goal).await
     }
 

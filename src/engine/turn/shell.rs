@@ -11,10 +11,10 @@ impl Task {
     /// Runs the command; then, if something was said meanwhile, the model has its turn.
     pub(super) async fn run_shell(&mut self, script: &str) -> Result<(), Failure> {
         let cancel = self.host().cancel.clone();
+        self.begin();
         if cancel.is_cancelled() {
             return Err(Failure::Interrupted);
         }
-        self.begin();
         self.flush().await?;
         let told = user_shell::run(&self.scope, script, cancel.cancelled()).await;
         self.tell(told).await?;

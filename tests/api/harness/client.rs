@@ -229,6 +229,11 @@ impl Client {
         }
     }
 
+    /// The first message from the `from`th on that matches, and its place.
+    pub async fn find_from(&self, what: &str, from: usize, matches: impl Fn(&Value) -> bool) -> (usize, Value) {
+        self.inbox.find(what, from, matches).await
+    }
+
     /// Calls a method by name.
     pub async fn call_raw(&self, method: &str, params: Value) -> Result<Value, JSONRPCErrorError> {
         let id = self.start(method, params);

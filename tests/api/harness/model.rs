@@ -106,6 +106,17 @@ impl Reply {
         self
     }
 
+    /// Lets a held stream go on a while after it has come to its hold, if it ever does.
+    pub fn released_after(self, time: std::time::Duration) -> Self {
+        let held = self.clone();
+        tokio::spawn(async move {
+            held.reached.notified().await;
+            tokio::time::sleep(time).await;
+            held.release();
+        });
+        self
+    }
+
     /// Lets a held stream go on.
     pub fn release(&self) {
         self.gate.add_permits(1);
@@ -217,7 +228,8 @@ impl ScriptedModel {
 async fn serve(mut stream: TcpStream, script: Arc<Script>) {
     let mut buffer = Vec::new();
     while let Some((path, by_agent, body)) = read_request(&mut stream, &mut buffer).await {
-        if !path.ends_with("/responses") && !path.ends_with("/chat/completions") {
+        let known = ["/responses", "/responses/compact", "/chat/completions"];
+        if !known.iter().any(|end| path.ends_with(end)) {
             // Lists of models and the like are asked of a provider at times of the client's own choosing.
             if play(&mut stream, &Reply::status(404, json!({}))).await.is_err() {
                 return;

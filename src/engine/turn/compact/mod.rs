@@ -33,10 +33,10 @@ struct Compacted {
 impl Task {
     /// A turn that only compacts.
     pub(super) async fn run_compaction(&mut self) -> Result<(), Failure> {
+        self.begin();
         if self.host().cancel.is_cancelled() {
             return Err(Failure::Interrupted);
         }
-        self.begin();
         self.flush().await?;
         self.compact(&self.template.clone(), "manual", false).await.map(drop)
     }
