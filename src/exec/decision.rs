@@ -36,6 +36,8 @@ pub struct Request<'a> {
     pub availability: SandboxAvailability,
     /// Whether the model asks to run outside of the sandbox.
     pub escalated: bool,
+    /// Whether it asks for more inside of the sandbox than the policy allows and the user has granted.
+    pub widened: bool,
     /// The prefix that the model proposes to allow for good.
     pub proposed_prefix: Option<&'a [String]>,
     /// The user's rules.
@@ -77,10 +79,13 @@ pub struct Question {
 pub const NO_SANDBOX_REASON: &str =
     "no sandbox is available on this machine, so the command would run with full access to it";
 
+/// Told to the user when the sandbox seems to have stopped a command.
+pub const RETRY_REASON: &str = "command failed; retry without sandbox?";
+
 /// Told to the model when such a command cannot be asked about.
 const NO_SANDBOX_REFUSAL: &str = "the sandbox policy restricts commands, no sandbox is available on this machine to enforce it, and the approval policy does not allow asking";
 
-/// Why a model's wish to leave the sandbox is refused before anything else; `None` when it may be made.
+/// Why a model's wish for more than the sandbox allows is refused before anything else; `None` when it may be made.
 pub fn refuse_escalation(approval: &AskForApproval) -> Option<String> {
     let policy = match approval {
         AskForApproval::OnRequest => return None,
@@ -107,7 +112,8 @@ pub fn refuse_escalation(approval: &AskForApproval) -> Option<String> {
 
 /// Judges a command.
 pub fn decide(request: &Request<'_>) -> Decision {
-    if let Some(refusal) = request.escalated.then(|| refuse_escalation(request.approval)).flatten() {
+    let more = request.escalated || request.widened;
+    if let Some(refusal) = more.then(|| refuse_escalation(request.approval)).flatten() {
         return Decision::Reject(refusal);
     }
     let script = Judged::read(request.argv);
@@ -154,6 +160,27 @@ pub fn decide(request: &Request<'_>) -> Decision {
         }
         (RuleDecision::Allow, _) => run(request, &script, &verdicts),
     }
+}
+
+/// What is asked when the sandbox seems to have stopped a command that was let into it; none when the approval policy
+/// leaves such a failure to the model.
+pub fn retry(request: &Request<'_>) -> Option<Question> {
+    let asks = match request.approval {
+        AskForApproval::OnFailure | AskForApproval::Untrusted => true,
+        AskForApproval::Granular { sandbox_approval, .. } => *sandbox_approval,
+        AskForApproval::OnRequest | AskForApproval::Never => false,
+    };
+    let script = asks.then(|| Judged::read(request.argv))?;
+    let ruled = script
+        .commands
+        .iter()
+        .any(|command| request.rules.check(&command.argv).is_some());
+    let first = script.commands.first().filter(|_| script.amendable && !ruled);
+    Some(Question {
+        reason: Some(RETRY_REASON.to_owned()),
+        amendment: first.map(|command| command.argv.clone()),
+        placement: Placement::Unrestricted,
+    })
 }
 
 /// What nobody objects to: runs, if there is a place for it.
@@ -261,7 +288,7 @@ fn judge(request: &Request<'_>, command: &PlainCommand, plain: bool) -> Verdict 
             AskForApproval::Never | AskForApproval::OnFailure => RuleDecision::Allow,
             AskForApproval::Untrusted => RuleDecision::Prompt,
             AskForApproval::OnRequest | AskForApproval::Granular { .. } => {
-                match request.escalated && restricted(request.sandbox) {
+                match (request.escalated || request.widened) && restricted(request.sandbox) {
                     true => RuleDecision::Prompt,
                     false => RuleDecision::Allow,
                 }

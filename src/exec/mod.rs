@@ -10,6 +10,7 @@ pub mod decision;
 pub mod environment;
 pub mod helper;
 pub mod output;
+pub mod permissions;
 pub mod policy;
 pub mod pty;
 pub mod safety;

@@ -14,7 +14,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
 use std::process::Stdio;
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
@@ -59,18 +59,44 @@ pub enum OutputEnd {
 
 /// The group that a started process leads.
 #[derive(Debug, Clone, Copy)]
-pub struct ProcessGroup(Pid);
+pub struct ProcessGroup {
+    leader: Pid,
+    /// Whether the leader looks after the others, which are out of reach from here.
+    supervised: bool,
+}
 
 impl ProcessGroup {
     /// The group that a child leads, while it runs.
     pub(super) fn of(child: &Child) -> Option<Self> {
         let id = child.id().and_then(|id| i32::try_from(id).ok())?;
-        Some(ProcessGroup(Pid::from_raw(id)))
+        Some(ProcessGroup {
+            leader: Pid::from_raw(id),
+            supervised: false,
+        })
     }
 
-    /// Kills every process of the group. A group that is gone is fine.
+    /// Ends every process of the group. A group that is gone is fine.
     pub fn kill(self) {
-        let _ = killpg(self.0, Signal::SIGKILL);
+        match self.supervised {
+            // It kills the others, and tidies up before it ends itself.
+            true => {
+                let _ = kill(self.leader, Signal::SIGTERM);
+            }
+            false => self.force(),
+        }
+    }
+
+    /// Kills every process of the group at once.
+    pub fn force(self) {
+        let _ = killpg(self.leader, Signal::SIGKILL);
+    }
+
+    /// Kills what the leader left of its group, now that it has ended.
+    pub fn sweep(self) {
+        // A supervisor leaves nothing behind, and its number may be somebody else's by now.
+        if !self.supervised {
+            self.force();
+        }
     }
 }
 
@@ -99,6 +125,7 @@ pub(super) fn command(request: &SpawnRequest<'_>) -> io::Result<Command> {
         .argv
         .split_first()
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no program given"))?;
+    let supervised = request.confined.is_some_and(|launch| launch.supervised);
     let mut command = match request.confined {
         Some(launch) => {
             let mut command = Command::new(&launch.program);
@@ -115,7 +142,7 @@ pub(super) fn command(request: &SpawnRequest<'_>) -> io::Result<Command> {
         .current_dir(request.cwd)
         .env_clear()
         .envs(request.environment)
-        .kill_on_drop(true);
+        .kill_on_drop(!supervised);
     Ok(command)
 }
 
@@ -131,11 +158,13 @@ pub(super) fn on_terminal(command: &mut Command, size: PtySize) -> io::Result<Pt
 
 /// Starts a command whose streams are connected.
 pub(super) fn start(mut command: Command, request: &SpawnRequest<'_>) -> io::Result<(Child, ProcessGroup)> {
+    let supervised = request.confined.is_some_and(|launch| launch.supervised);
     let order = request.confined.map(|launch| launch.order.as_raw_fd());
-    prepare_child(&mut command, request.terminal.is_some(), order);
+    // Who is supervised takes its terminal itself.
+    prepare_child(&mut command, request.terminal.is_some() && !supervised, order);
     let child = command.spawn()?;
     let group = ProcessGroup::of(&child).ok_or_else(|| io::Error::other("the process ended before it was known"))?;
-    Ok((child, group))
+    Ok((child, ProcessGroup { supervised, ..group }))
 }
 
 /// Makes the child lead a session of its own, take its terminal, inherit nothing but `order`, and not outlive us.

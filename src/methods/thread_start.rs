@@ -32,6 +32,7 @@ pub async fn start(cx: RequestContext, mut params: ThreadStartParams) -> Result<
         thread_source: params.thread_source,
         dynamic_tools: tools,
         raw_events: params.experimental_raw_events,
+        forked_from: None,
     };
     let mut thread = thread_load::new_thread(&cx, prepared, origin, &[]).await?;
     // What a new thread is told about git it reads from its rollout, which does not exist yet.

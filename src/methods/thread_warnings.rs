@@ -24,16 +24,16 @@ impl ThreadWarnings {
         enabled.sort_unstable();
         if prepared.config.unstable_features_warning && !enabled.is_empty() {
             warnings.push(format!(
-                "Features under development are on: {}. They are incomplete and may behave unexpectedly. To leave this \
-                 warning out, set `suppress_unstable_features_warning = true` in {}.",
+                "Under-development features enabled: {}. Under-development features are incomplete and may behave \
+                 unpredictably. To suppress this warning, set `suppress_unstable_features_warning = true` in {}.",
                 enabled.join(", "),
                 cx.services.config.user_file().display()
             ));
         }
         if prepared.settings.approval_policy == AskForApproval::OnFailure {
             warnings.push(
-                "The approval policy `on-failure` is deprecated and will go. Use `on-request` where somebody can be \
-                 asked, `never` where nobody can."
+                "`on-failure` approval policy is deprecated and will be removed in a future release. Use `on-request` \
+                 for interactive approvals or `never` for non-interactive runs."
                     .to_owned(),
             );
         }

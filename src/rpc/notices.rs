@@ -47,10 +47,11 @@ impl Notices {
         let from = services.clone();
         let facts = tokio::task::spawn_blocking(move || {
             let rules = policy::load(&policy::rule_folders(&from.home, None));
-            (from.config.problems(), rules.problem, from.installation_id())
+            let weakness = from.sandbox.weakness();
+            (from.config.problems(), rules.problem, weakness, from.installation_id())
         })
         .await;
-        let (problems, rules, installation_id) = facts.unwrap_or_default();
+        let (problems, rules, weakness, installation_id) = facts.unwrap_or_default();
         let standing = self
             .standing
             .lock()
@@ -60,6 +61,7 @@ impl Notices {
             .iter()
             .map(warning)
             .chain(rules.as_ref().map(rule_warning))
+            .chain(weakness.map(sandbox_warning))
             .chain(standing)
             .map(|warning| EncodedNotification::new(&warning))
             .chain([EncodedNotification::new(&RemoteControlStatusChangedNotification {
@@ -88,6 +90,15 @@ fn warning(problem: &ConfigProblem) -> ConfigWarningNotification {
                 end: position(end.unwrap_or(start).max(start)),
             }
         }),
+    }
+}
+
+fn sandbox_warning((summary, details): (String, String)) -> ConfigWarningNotification {
+    ConfigWarningNotification {
+        summary,
+        details: Some(details),
+        path: None,
+        range: None,
     }
 }
 

@@ -14,6 +14,7 @@ mod goal;
 mod registry;
 mod replace;
 mod requests;
+mod review;
 mod shell;
 mod status;
 mod subscribers;
@@ -193,7 +194,7 @@ impl ThreadActor {
             materialised: self.recorder.is_materialised(),
             settings: self.settings.clone(),
             instruction_sources: Arc::clone(&self.instruction_sources),
-            active_turn: self.turn.as_ref().map(|turn| turn.id.clone()),
+            active_turn: self.turn.as_ref().map(|turn| turn.shown_as.clone()),
             usage: self.usage.clone(),
             goal: Arc::clone(&self.turn_services.goal),
             events: self.face.events().position(),

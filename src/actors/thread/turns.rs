@@ -34,6 +34,8 @@ const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
 /// The running turn.
 pub(super) struct ActiveTurn {
     pub(super) id: Arc<str>,
+    /// The id of its `turn/started`: another one where it does someone else's work.
+    pub(super) shown_as: Arc<str>,
     cancel: CancellationToken,
     pending: PendingInputs,
     /// What clients put into its conversation.
@@ -44,7 +46,10 @@ pub(super) struct ActiveTurn {
     pub(super) kind: Option<NonSteerableTurnKind>,
     /// It reads its conversation from the rollout.
     pub(super) loading: bool,
-    started_at: i64,
+    /// Unix seconds.
+    pub(super) started_at: i64,
+    /// Clients know what it failed with.
+    pub(super) trouble_told: bool,
     started: Instant,
     task: tokio::task::JoinHandle<()>,
     deadline: Option<SpawnHandle>,
@@ -238,21 +243,10 @@ impl ThreadActor {
         let injected = Arc::clone(&job.host.injected);
         let replaced = Arc::clone(&job.host.replaced);
         let started_at = unix_seconds(now);
-        let change = self.status.turn_began();
-        self.announce_status(change);
-        self.publish(&TurnStartedNotification {
-            thread_id: self.id_text(),
-            turn: Turn {
-                completed_at: None,
-                duration_ms: None,
-                error: None,
-                id: turn_id.to_string(),
-                items: Vec::new(),
-                items_view: TurnItemsView::NotLoaded,
-                started_at: Some(started_at),
-                status: TurnStatus::InProgress,
-            },
-        });
+        // A review says itself when it begins.
+        if kind != Some(NonSteerableTurnKind::Review) {
+            self.announce_turn(&turn_id, started_at);
+        }
         let surroundings = Arc::clone(&self.surroundings);
         let work = async move {
             if stored {
@@ -290,6 +284,7 @@ impl ThreadActor {
             }
         });
         self.turn = Some(ActiveTurn {
+            shown_as: Arc::clone(&turn_id),
             id: turn_id,
             cancel,
             pending,
@@ -298,10 +293,30 @@ impl ThreadActor {
             kind,
             loading: stored,
             started_at,
+            trouble_told: false,
             started: Instant::now(),
             task,
             deadline: None,
             _counted: self.surroundings.turns.begin(),
+        });
+    }
+
+    /// Tells clients that a turn has begun.
+    pub(super) fn announce_turn(&mut self, id: &str, started_at: i64) {
+        let change = self.status.turn_began();
+        self.announce_status(change);
+        self.publish(&TurnStartedNotification {
+            thread_id: self.id_text(),
+            turn: Turn {
+                completed_at: None,
+                duration_ms: None,
+                error: None,
+                id: id.to_owned(),
+                items: Vec::new(),
+                items_view: TurnItemsView::NotLoaded,
+                started_at: Some(started_at),
+                status: TurnStatus::InProgress,
+            },
         });
     }
 
@@ -330,10 +345,12 @@ impl ThreadActor {
         match &self.turn {
             None if expected.is_empty() => Ok(None),
             None => Err(ThreadError::NothingToInterrupt),
-            Some(turn) if expected.is_empty() || *turn.id == *expected => Ok(Some(turn.id.clone())),
+            Some(turn) if expected.is_empty() || [&*turn.id, &*turn.shown_as].contains(&expected) => {
+                Ok(Some(turn.id.clone()))
+            }
             Some(turn) => Err(ThreadError::OtherTurn {
                 expected: expected.to_owned(),
-                found: turn.id.to_string(),
+                found: turn.shown_as.to_string(),
                 quoted: false,
             }),
         }
@@ -397,6 +414,8 @@ impl ThreadActor {
                 let _ = reply.send(());
             }
             TurnEvent::Told(item) => self.told(item, ctx),
+            TurnEvent::Begun { id, started_at } => self.review_begun(id, started_at),
+            TurnEvent::Troubled(error) => self.review_troubled(error),
             TurnEvent::Finished(TurnEnd {
                 turn,
                 conversation,
@@ -444,7 +463,7 @@ impl ThreadActor {
         let failed = end.status == TurnStatus::Failed;
         let change = self.status.turn_ended(failed);
         self.announce_status(change);
-        if let Some(error) = end.error.clone().filter(|_| failed) {
+        if let Some(error) = end.error.clone().filter(|_| failed && !turn.trouble_told) {
             self.publish(&ErrorNotification {
                 error,
                 thread_id: self.id_text(),

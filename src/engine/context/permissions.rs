@@ -22,6 +22,17 @@ pub struct Permissions<'a> {
     pub workspace_roots: &'a [AbsolutePathBuf],
     /// Command prefixes that the rules allow.
     pub approved_prefixes: &'a [Vec<String>],
+    /// What can be asked for beside leaving the sandbox.
+    pub asks: Asks,
+}
+
+/// What the model can ask for beside leaving the sandbox.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Asks {
+    /// More inside of the sandbox, for one command.
+    pub with_command: bool,
+    /// More inside of the sandbox, for what follows.
+    pub ahead: bool,
 }
 
 /// The section with its tags.
@@ -124,9 +135,27 @@ fn approvals(text: &mut String, permissions: &Permissions<'_>) {
              a refusal is final for that action, so do not try to reach the same end by a detour.\n",
         );
     }
+    if permissions.asks.with_command && *permissions.policy == AskForApproval::OnRequest {
+        text.push_str(ADDITIONAL);
+    }
     text.push_str(ESCALATION);
+    if permissions.asks.ahead {
+        text.push_str(AHEAD);
+    }
     prefixes(text, permissions.approved_prefixes);
 }
+
+const ADDITIONAL: &str = "\
+First choice for a command that needs more: set `sandbox_permissions` to `with_additional_permissions` and name in \
+`additional_permissions` what it needs, `network` with `enabled`, or `file_system` with lists of absolute paths to `read` \
+and `write`. It then runs inside the sandbox with that much more. Only what this cannot give is a reason to leave the \
+sandbox.
+";
+
+const AHEAD: &str = "\
+With the tool `request_permissions` you can ask for the network and for folders before the commands and patches that need \
+them. The user may grant less than you ask for; the answer tells what.
+";
 
 const ESCALATION: &str = "\
 How to ask: set `sandbox_permissions` to `require_escalated` on the command and give a `justification`, one question to \

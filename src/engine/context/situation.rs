@@ -8,7 +8,7 @@ use crate::engine::settings::{TurnContext, TurnSettings, WallClock};
 use crate::model::catalog::ModelInfo;
 use crate::model::{InputItem, json_text};
 
-use super::permissions::{self, Permissions};
+use super::permissions::{self, Asks, Permissions};
 use super::{ProjectDocs, environment, instructions, message, personality};
 
 /// Everything the context of a turn is made from.
@@ -26,6 +26,8 @@ pub struct Situation<'a> {
     pub project_docs: &'a ProjectDocs,
     /// Command prefixes that the rules allow.
     pub approved_prefixes: &'a [Vec<String>],
+    /// What the model can ask for beside leaving the sandbox.
+    pub asks: Asks,
     /// Further developer sections of the first turn, tags included (skills, plugins, memories), in order.
     pub sections: &'a [String],
     /// The thread's base instructions, as the JSON string that requests carry.
@@ -108,6 +110,7 @@ impl Situation<'_> {
                 sandbox: &settings.sandbox,
                 workspace_roots: &settings.workspace_roots,
                 approved_prefixes: self.approved_prefixes,
+                asks: self.asks,
             })
         })
     }

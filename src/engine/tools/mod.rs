@@ -13,6 +13,7 @@ pub mod dynamic;
 pub mod exec_command;
 pub mod goal;
 pub mod hooked;
+pub mod request_permissions;
 pub mod request_user_input;
 mod set;
 #[cfg(test)]
@@ -139,6 +140,10 @@ pub struct ToolOffer {
     pub goals: bool,
     /// Whether a login shell may be asked for.
     pub allow_login_shell: bool,
+    /// Whether a command may ask for more than the sandbox policy allows, inside of the sandbox.
+    pub additional_permissions: bool,
+    /// Whether permissions can be asked for ahead of commands.
+    pub request_permissions: bool,
     /// Whether there is an environment to run commands and read files in.
     pub environment: bool,
 }

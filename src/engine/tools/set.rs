@@ -11,8 +11,8 @@ use crate::engine::tools::agents::RoleText;
 use crate::engine::tools::dynamic::{self, DynamicTool};
 use crate::engine::tools::goal::GoalTool;
 use crate::engine::tools::{
-    Tool, ToolOffer, agents, apply_patch, exec_command, request_user_input, update_plan, view_image, web_search,
-    write_stdin,
+    Tool, ToolOffer, agents, apply_patch, exec_command, request_permissions, request_user_input, update_plan,
+    view_image, web_search, write_stdin,
 };
 use crate::model::InputItem;
 use crate::protocol::DynamicToolSpec;
@@ -94,6 +94,7 @@ fn built_in() -> Vec<Arc<dyn Tool>> {
         Arc::new(GoalTool::Create),
         Arc::new(GoalTool::Update),
         Arc::new(request_user_input::RequestUserInput),
+        Arc::new(request_permissions::RequestPermissions),
         Arc::new(apply_patch::ApplyPatch),
         Arc::new(view_image::ViewImage),
     ]

@@ -48,6 +48,7 @@ impl Case<'_> {
             sandbox: &self.sandbox,
             availability: self.availability,
             escalated: self.escalated,
+            widened: false,
             proposed_prefix: prefix.as_deref(),
             rules: &rules,
         })

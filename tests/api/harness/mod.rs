@@ -12,7 +12,7 @@ pub use exec_server::{ExecServer, handshake};
 pub use model::{Reply, ScriptedModel};
 pub use peer::{Peer, peer_binary};
 pub use rollouts::{Rollout, fill};
-pub use server::{TestServer, Transport, banner_port, binary, counted, home_with, indexed, scrape};
+pub use server::{Process, TestServer, Transport, banner_port, binary, counted, home_with, indexed, scrape};
 
 use std::time::Duration;
 
