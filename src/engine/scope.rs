@@ -11,10 +11,12 @@ use crate::engine::agents::AgentSeat;
 use crate::engine::commands::CommandState;
 use crate::engine::context::ProjectDocs;
 use crate::engine::diff::{self, TurnDiff};
+use crate::engine::environments::{self, Environment};
 use crate::engine::goal::GoalKeeper;
 use crate::engine::host::TurnHost;
 use crate::engine::settings::TurnSettings;
 use crate::engine::tools::ToolSet;
+use crate::exec::Environments;
 use crate::engine::tools::apply_patch::PatchApprovals;
 use crate::exec::permissions::Grants;
 use crate::exec::sandbox::Confinement;
@@ -43,6 +45,8 @@ pub struct ThreadServices {
     pub agents: Option<AgentSeat>,
     /// What the thread is to achieve.
     pub goal: Arc<GoalKeeper>,
+    /// The environments that turns can have.
+    pub environments: Arc<Environments>,
     /// Processes, command rules and approvals.
     pub commands: CommandState,
     /// The name of the user's shell, as the model is told it (`bash`).
@@ -85,6 +89,8 @@ pub struct TurnScope {
     pub settings: Arc<TurnSettings>,
     /// What is known about the turn's model, overrides of the configuration included.
     pub model: Arc<ModelInfo>,
+    /// Where its commands run and its files are, the primary environment first.
+    pub environments: Vec<Environment>,
     /// What the turn's patches have done to files.
     pub diff: Mutex<TurnDiff>,
     /// What the user granted for the turn.
@@ -102,6 +108,7 @@ impl TurnScope {
         model: Arc<ModelInfo>,
     ) -> Self {
         TurnScope {
+            environments: environments::resolve(&services.environments, &settings),
             host,
             services,
             settings,
@@ -115,6 +122,17 @@ impl TurnScope {
     /// The thread's rollout.
     pub fn recorder(&self) -> &Recorder {
         &self.services.recorder
+    }
+
+    /// The environment that a call names, or the primary one. The error is for the model.
+    pub fn environment(&self, id: Option<&str>) -> Result<&Environment, String> {
+        match id {
+            None => self.environments.first().ok_or_else(|| "this turn has no environment".to_owned()),
+            Some(id) => {
+                let found = self.environments.iter().find(|environment| *environment.id == *id);
+                found.ok_or_else(|| format!("unknown turn environment id `{id}`"))
+            }
+        }
     }
 
     /// What the user granted beyond the sandbox policy, for the session and for this turn.

@@ -71,6 +71,7 @@ impl SubThread {
         config.web_search = Some(WebSearchMode::Disabled);
         let rules = (*above.commands.rules()).clone();
         let services = ThreadServices {
+            environments: parent.services.environments.clone(),
             config: Arc::new(config),
             provider: Arc::clone(&above.provider),
             identity: Arc::new(RequestIdentity {

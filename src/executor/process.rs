@@ -150,7 +150,7 @@ impl Process {
         group: ProcessGroup,
         ends: Vec<(OutputEnd, OutputStream)>,
     ) {
-        let mut group = GroupEnd(Some(group));
+        let mut group = GroupEnd(Some((group, false)));
         let pumps = ends.into_iter().map(|(end, stream)| self.pump(&session, end, stream));
         let pumps = futures_util::future::join_all(pumps);
         tokio::pin!(pumps);
@@ -165,6 +165,7 @@ impl Process {
                 }
             }
         };
+        group.leader_is_gone();
         self.set_input(None);
         if open && tokio::time::timeout(DRAIN, &mut pumps).await.is_ok() {
             open = false;
@@ -280,13 +281,20 @@ enum Event<'a> {
 }
 
 /// Kills a process group when its watch ends before its time.
-struct GroupEnd(Option<ProcessGroup>);
+/// Beside the group: whether its leader was waited for.
+struct GroupEnd(Option<(ProcessGroup, bool)>);
 
 impl GroupEnd {
     fn kill(&self) {
-        if let Some(group) = self.0 {
-            group.kill();
+        match self.0 {
+            Some((group, false)) => group.kill(),
+            Some((group, true)) => group.sweep(),
+            None => {}
         }
+    }
+
+    fn leader_is_gone(&mut self) {
+        self.0 = self.0.map(|(group, _)| (group, true));
     }
 
     /// Nobody holds its streams any more: its number may soon be another's.

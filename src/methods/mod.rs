@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod collaboration_mode;
+pub mod environment;
 pub mod feature;
 pub mod fs;
 pub mod hook;

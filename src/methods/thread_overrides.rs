@@ -31,6 +31,7 @@ macro_rules! take_wishes {
                     },
                     profile: params.permissions.take(),
                     roots: params.runtime_workspace_roots.take(),
+                    environments: None,
                 }
             }
         }

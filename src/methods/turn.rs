@@ -7,9 +7,9 @@ use tokio::sync::oneshot;
 
 use crate::engine::context::input::check_size;
 use crate::engine::thread_ref::{Go, ThreadCommand};
+use crate::methods::environment;
 use crate::methods::thread_lookup::{loaded, refused};
 use crate::methods::thread_permissions;
-use crate::methods::thread_start::known_environments;
 use crate::protocol::*;
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
@@ -18,7 +18,7 @@ use crate::rpc::context::RequestContext;
 pub async fn start(cx: RequestContext, mut params: TurnStartParams) -> Result<TurnStartResponse, RpcError> {
     check_length(&params.input)?;
     let thread = loaded(&cx, &params.thread_id)?;
-    known_environments(params.environments.as_deref())?;
+    environment::check(&cx.services.environments, params.environments.as_deref())?;
     if let Some(profile) = &params.permissions {
         if params.sandbox_policy.is_some() {
             let message = "`permissions` cannot be combined with `sandboxPolicy`";

@@ -131,7 +131,8 @@ fn offer(scope: &TurnScope) -> ToolOffer {
         allow_login_shell: config.allow_login_shell,
         additional_permissions: config.feature(exec_command::ADDITIONAL_PERMISSIONS),
         request_permissions: config.feature(request_permissions::FEATURE),
-        environment: true,
+        environment: !scope.environments.is_empty(),
+        several_environments: scope.environments.len() > 1,
     }
 }
 

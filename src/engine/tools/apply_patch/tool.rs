@@ -4,6 +4,7 @@
 //! same path serves the tool itself and a command that is nothing but a patch (see [`run_patch`]). Once files are being
 //! written the call runs to its end in a task of its own, so that an interrupt never leaves changes unrecorded.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,8 +15,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::apply::{Applied, Change, VerifiedPatch, apply, shown, verify};
-use super::decision::{PatchDecision, patch_decision};
+use super::decision::{PatchDecision, TouchedPath, patch_decision};
 use super::grammar;
+use crate::engine::environments::{Environment, writable_there};
 use crate::engine::hooks;
 use crate::engine::host::Answer;
 use crate::engine::items;
@@ -23,6 +25,7 @@ use crate::engine::scope::TurnScope;
 use crate::engine::tools::{
     HookedCall, Tool, ToolCall, ToolContext, ToolInput, ToolOffer, ToolOutput, hooked, parse_arguments,
 };
+use crate::exec::files::Files;
 use crate::protocol::methods::server::ItemFileChangeRequestApproval;
 use crate::protocol::{
     AbsolutePathBuf, FileChangeApprovalDecision, FileChangeRequestApprovalParams, HookEventName,
@@ -56,19 +59,33 @@ eof_line: "*** End of File" LF
 %import common.LF
 "#;
 
+/// The language, with the line that names an environment where there are several.
+fn grammar_for(offer: &ToolOffer) -> Cow<'static, str> {
+    match offer.several_environments {
+        false => Cow::Borrowed(GRAMMAR),
+        true => Cow::Owned(GRAMMAR.replacen(
+            "start: begin_patch hunk+ end_patch\n",
+            "start: begin_patch environment_id? hunk+ end_patch\nenvironment_id: \"*** Environment ID: \" filename LF\n",
+            1,
+        )),
+    }
+}
+
 /// The paths that the user has approved for as long as the thread is loaded.
 #[derive(Debug, Default)]
-pub struct PatchApprovals(Mutex<HashSet<PathBuf>>);
+pub struct PatchApprovals(Mutex<HashSet<(Arc<str>, PathBuf)>>);
 
 impl PatchApprovals {
-    fn covers(&self, patch: &VerifiedPatch) -> bool {
+    fn covers(&self, environment: &Environment, patch: &VerifiedPatch) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        patch.touched.iter().all(|path| known.contains(&path.plain))
+        let at = |path: &TouchedPath| (Arc::clone(&environment.id), path.plain.clone());
+        patch.touched.iter().all(|path| known.contains(&at(path)))
     }
 
-    fn add(&self, patch: &VerifiedPatch) {
+    fn add(&self, environment: &Environment, patch: &VerifiedPatch) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.extend(patch.touched.iter().map(|path| path.plain.clone()));
+        let at = |path: &TouchedPath| (Arc::clone(&environment.id), path.plain.clone());
+        known.extend(patch.touched.iter().map(at));
     }
 }
 
@@ -145,9 +162,13 @@ impl Tool for ApplyPatch {
                 "type": "custom",
                 "name": "apply_patch",
                 "description": DESCRIPTION,
-                "format": {"type": "grammar", "syntax": "lark", "definition": GRAMMAR},
+                "format": {"type": "grammar", "syntax": "lark", "definition": grammar_for(offer)},
             })
         })
+    }
+
+    fn needs_environment(&self) -> bool {
+        true
     }
 
     fn hooked(&self, call: &ToolCall) -> Option<HookedCall> {
@@ -170,8 +191,11 @@ impl Tool for ApplyPatch {
                     Err(output) => return output,
                 },
             };
-            let cwd = cx.turn.settings.cwd.clone();
-            let outcome = run_patch(&cx, text, cwd).await;
+            let environment = match chosen(&cx, &text) {
+                Ok(environment) => environment,
+                Err(refusal) => return ToolOutput::text(refusal),
+            };
+            let outcome = run_patch(&cx, text, environment.cwd.clone(), environment).await;
             let output = ToolOutput::text(outcome.to_text());
             match outcome.told() {
                 Some(told) => output.with_response(told),
@@ -187,17 +211,37 @@ struct Arguments {
     input: String,
 }
 
-/// Verifies, asks about and applies a patch; shows it as the call's `fileChange` item.
-pub async fn run_patch(cx: &ToolContext, text: String, cwd: AbsolutePathBuf) -> PatchOutcome {
+/// The environment that a patch is for: the one that it names where there are several, else the primary one.
+fn chosen<'a>(cx: &'a ToolContext, text: &str) -> Result<&'a Environment, String> {
+    let several = cx.turn.environments.len() > 1;
+    let named = grammar::parse(text).ok().and_then(|patch| patch.environment);
+    cx.turn.environment(named.as_deref().filter(|_| several))
+}
+
+/// Verifies, asks about and applies a patch in an environment; shows it as the call's `fileChange` item.
+pub async fn run_patch(
+    cx: &ToolContext,
+    text: String,
+    cwd: AbsolutePathBuf,
+    environment: &Environment,
+) -> PatchOutcome {
     let turn = Arc::clone(&cx.turn);
+    let (place, bounds) = (
+        Arc::clone(&environment.place),
+        environment.bounds(&turn.settings, turn.granted()),
+    );
     let asked_about = text.trim().to_owned();
     let judged = tokio::task::spawn_blocking(move || {
         let patch = grammar::parse(&text).map_err(|error| format!("apply_patch verification failed: {error}"))?;
-        if patch.environment.is_some() {
+        if patch.environment.is_some() && turn.environments.len() < 2 {
             return Err("apply_patch environment selection is unavailable for this turn".to_owned());
         }
-        let patch = verify(patch, &cwd).map_err(|error| format!("apply_patch verification failed: {error}"))?;
-        let confinement = turn.confinement(&turn.granted());
+        let files = Arc::clone(&place).files(None);
+        let patch = verify(patch, &cwd, &*files).map_err(|error| format!("apply_patch verification failed: {error}"))?;
+        let confinement = match place.is_remote() {
+            false => turn.confinement(&bounds.grants),
+            true => writable_there(&bounds),
+        };
         let (policy, sandbox) = (&turn.settings.approval_policy, &turn.settings.sandbox);
         let decision = patch_decision(policy, sandbox, confinement.as_ref(), &patch.touched);
         Ok((patch, decision))
@@ -212,13 +256,13 @@ pub async fn run_patch(cx: &ToolContext, text: String, cwd: AbsolutePathBuf) -> 
     match decision {
         PatchDecision::Reject(text) => return PatchOutcome::Refused(text.to_owned()),
         // Whoever granted permissions wants to see what is done with them.
-        PatchDecision::Apply if cx.turn.asks_about_all() && !approvals.covers(&patch) => {
-            if let Some(refusal) = refused(cx, &patch, &asked_about).await {
+        PatchDecision::Apply if cx.turn.asks_about_all() && !approvals.covers(environment, &patch) => {
+            if let Some(refusal) = refused(cx, environment, &patch, &asked_about).await {
                 return declined(cx, &patch, refusal).await;
             }
         }
-        PatchDecision::Ask if !approvals.covers(&patch) => {
-            if let Some(refusal) = refused(cx, &patch, &asked_about).await {
+        PatchDecision::Ask if !approvals.covers(environment, &patch) => {
+            if let Some(refusal) = refused(cx, environment, &patch, &asked_about).await {
                 return declined(cx, &patch, refusal).await;
             }
         }
@@ -228,7 +272,10 @@ pub async fn run_patch(cx: &ToolContext, text: String, cwd: AbsolutePathBuf) -> 
         }
     }
     let (turn, call_id) = (Arc::clone(&cx.turn), cx.call.call_id.clone());
-    let work = tokio::spawn(apply_and_tell(turn, call_id, patch));
+    // What nobody was asked about keeps to its bounds elsewhere, too: links cannot be looked at from here.
+    let bounds = (decision == PatchDecision::Apply).then(|| environment.bounds(&turn.settings, turn.granted()));
+    let files = Arc::clone(&environment.place).files(bounds);
+    let work = tokio::spawn(apply_and_tell(turn, call_id, patch, files));
     work.await
         .unwrap_or_else(|error| PatchOutcome::Refused(format!("apply_patch failed: {error}")))
 }
@@ -245,7 +292,12 @@ async fn declined(cx: &ToolContext, patch: &VerifiedPatch, refusal: String) -> P
 }
 
 /// Asks the hooks, then the user, and shows the item meanwhile. Returns why the patch may not be applied, if it may not.
-async fn refused(cx: &ToolContext, patch: &VerifiedPatch, text: &str) -> Option<String> {
+async fn refused(
+    cx: &ToolContext,
+    environment: &Environment,
+    patch: &VerifiedPatch,
+    text: &str,
+) -> Option<String> {
     let hooked = cx.turn.services.hooks.has(HookEventName::PermissionRequest);
     if hooked {
         let item = item(&cx.call.call_id, patch, PatchApplyStatus::InProgress);
@@ -257,12 +309,12 @@ async fn refused(cx: &ToolContext, patch: &VerifiedPatch, text: &str) -> Option<
             None => {}
         }
     }
-    let allowed = ask(cx, patch, !hooked).await;
+    let allowed = ask(cx, environment, patch, !hooked).await;
     (!allowed).then(|| "patch rejected by user".to_owned())
 }
 
 /// Asks for approval, and shows the item if that is not done yet. Never returns when the turn ends instead.
-async fn ask(cx: &ToolContext, patch: &VerifiedPatch, show: bool) -> bool {
+async fn ask(cx: &ToolContext, environment: &Environment, patch: &VerifiedPatch, show: bool) -> bool {
     let host = &cx.turn.host;
     let started_at_ms = items::now_ms();
     let announce = EncodedNotification::new(&ItemStartedNotification {
@@ -287,7 +339,7 @@ async fn ask(cx: &ToolContext, patch: &VerifiedPatch, show: bool) -> bool {
         Answer::Given(response) => match response.decision {
             FileChangeApprovalDecision::Accept => true,
             FileChangeApprovalDecision::AcceptForSession => {
-                cx.turn.services.patch_approvals.add(patch);
+                cx.turn.services.patch_approvals.add(environment, patch);
                 true
             }
             FileChangeApprovalDecision::Decline => false,
@@ -303,11 +355,16 @@ async fn ask(cx: &ToolContext, patch: &VerifiedPatch, show: bool) -> bool {
 }
 
 /// Applies, records and publishes.
-async fn apply_and_tell(turn: Arc<TurnScope>, call_id: String, patch: VerifiedPatch) -> PatchOutcome {
+async fn apply_and_tell(
+    turn: Arc<TurnScope>,
+    call_id: String,
+    patch: VerifiedPatch,
+    files: Arc<dyn Files>,
+) -> PatchOutcome {
     let started = Instant::now();
     let patch = Arc::new(patch);
     let work = Arc::clone(&patch);
-    let mut applied = match tokio::task::spawn_blocking(move || apply(&work)).await {
+    let mut applied = match tokio::task::spawn_blocking(move || apply(&work, &*files)).await {
         Ok(applied) => applied,
         Err(error) => Applied {
             stderr: format!("apply_patch failed: {error}\n"),
