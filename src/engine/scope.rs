@@ -16,8 +16,8 @@ use crate::engine::goal::GoalKeeper;
 use crate::engine::host::TurnHost;
 use crate::engine::settings::TurnSettings;
 use crate::engine::tools::ToolSet;
-use crate::exec::Environments;
 use crate::engine::tools::apply_patch::PatchApprovals;
+use crate::exec::Environments;
 use crate::exec::permissions::Grants;
 use crate::exec::sandbox::Confinement;
 use crate::exec::sandbox::policy::Place;
@@ -127,7 +127,10 @@ impl TurnScope {
     /// The environment that a call names, or the primary one. The error is for the model.
     pub fn environment(&self, id: Option<&str>) -> Result<&Environment, String> {
         match id {
-            None => self.environments.first().ok_or_else(|| "this turn has no environment".to_owned()),
+            None => self
+                .environments
+                .first()
+                .ok_or_else(|| "this turn has no environment".to_owned()),
             Some(id) => {
                 let found = self.environments.iter().find(|environment| *environment.id == *id);
                 found.ok_or_else(|| format!("unknown turn environment id `{id}`"))

@@ -15,8 +15,8 @@ use tokio::io::AsyncWriteExt;
 
 use super::files::FileJob;
 use super::refusal::Refusal;
-use crate::exec::sandbox::Confinement;
 use crate::exec::permissions::places::spots;
+use crate::exec::sandbox::Confinement;
 use crate::exec::sandbox::policy::Place;
 use crate::exec::{Sandbox, helper};
 use crate::protocol::exec_server::{FilePermissions, FileRules, FileSystemSandboxContext, Network};
@@ -61,11 +61,17 @@ fn resolve(context: &FileSystemSandboxContext) -> Result<Option<Confinement>, Re
         readable: (!entries.iter().any(all)).then(Vec::new),
         ..Confinement::default()
     };
-    for entry in entries.iter().filter(|entry| entry.access == FileSystemAccessMode::Write) {
+    for entry in entries
+        .iter()
+        .filter(|entry| entry.access == FileSystemAccessMode::Write)
+    {
         let spots = spots(&known(&entry.path)?, &place);
         confinement.open(spots.into_iter().map(|spot| (spot.path, spot.shared)));
     }
-    for entry in entries.iter().filter(|entry| entry.access != FileSystemAccessMode::Write) {
+    for entry in entries
+        .iter()
+        .filter(|entry| entry.access != FileSystemAccessMode::Write)
+    {
         let paths = spots(&known(&entry.path)?, &place).into_iter().map(|spot| spot.path);
         match (entry.access, &entry.path) {
             (FileSystemAccessMode::None, FileSystemPath::GlobPattern { pattern }) => confinement.hide_pattern(pattern),

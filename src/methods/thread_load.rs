@@ -294,7 +294,15 @@ impl Loading {
         }
         let seat = agents::seat(services, lineage);
         let environments = services.environments.clone();
-        let mut seed = self.seed(environments, &services.models, identity, commands, goal, hooks, Some(seat))?;
+        let mut seed = self.seed(
+            environments,
+            &services.models,
+            identity,
+            commands,
+            goal,
+            hooks,
+            Some(seat),
+        )?;
         seed.subscribers = loader.subscribers;
         services.threads.spawn(seed).await
     }

@@ -17,6 +17,7 @@ mod copies;
 mod disk;
 mod durability;
 mod elicitation;
+mod environments;
 mod exec_server;
 mod forks;
 mod goals;

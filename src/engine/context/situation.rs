@@ -91,10 +91,13 @@ impl Situation<'_> {
         if !switched && told.personality.unwrap_or(TurnSettings::PLAIN_VOICE) != settings.voice() {
             sections.extend(self.voice());
         }
-        // Readers of this format cannot tell several environments, or none, from those of the turn before: then it is
-        // said again.
-        let placed = told.environments != now.environments || settings.environments.len() != 1;
-        let moved = placed || told.cwd != now.cwd || told.current_date != now.current_date || told.timezone != now.timezone;
+        // Other readers of this format cannot tell several environments, or none, from those of the turn before: they are
+        // told again. Which one it is says nothing when there is one.
+        let one = |environments: usize| environments == 1;
+        let before = told.environments.as_ref().map_or(1, Vec::len);
+        let placed = !one(settings.environments.len()) || !one(before);
+        let moved =
+            placed || told.cwd != now.cwd || told.current_date != now.current_date || told.timezone != now.timezone;
         let blocks = if moved {
             self.environment().into_iter().collect()
         } else {

@@ -172,7 +172,11 @@ async fn begin(
         bounds,
     };
     let sessions = &cx.turn.services.commands.sessions;
-    match environment.place.start(sessions, item.id.as_str().into(), command).await {
+    match environment
+        .place
+        .start(sessions, item.id.as_str().into(), command)
+        .await
+    {
         Ok(session) => Ok(session),
         Err(error) => {
             if cleared.shown {
@@ -205,12 +209,7 @@ fn seems_stopped(session: &Session) -> bool {
 }
 
 /// Runs a command that is nothing but a patch.
-async fn patch(
-    cx: &ToolContext,
-    script: &str,
-    cwd: &AbsolutePathBuf,
-    environment: &Environment,
-) -> Option<ToolOutput> {
+async fn patch(cx: &ToolContext, script: &str, cwd: &AbsolutePathBuf, environment: &Environment) -> Option<ToolOutput> {
     if script.trim_start().starts_with("*** Begin Patch") && grammar::parse(script).is_ok() {
         return Some(ToolOutput::text(
             "apply_patch verification failed: patch detected without explicit call to apply_patch. Rerun as \

@@ -134,7 +134,9 @@ async fn view(cx: &ToolContext) -> Result<ToolOutput, String> {
 fn load(files: &dyn Files, path: &Path) -> Result<String, String> {
     let at = path.display();
     let found = match files.look(path) {
-        Ok(found) if found.is_link && !found.is_file && !found.is_dir => Err(std::io::Error::from_raw_os_error(libc::ENOENT)),
+        Ok(found) if found.is_link && !found.is_file && !found.is_dir => {
+            Err(std::io::Error::from_raw_os_error(libc::ENOENT))
+        }
         found => found,
     };
     let found = found.map_err(|error| format!("unable to locate image at `{at}`: {error}"))?;

@@ -190,12 +190,24 @@ mod tests {
         let entry = |rest: &str| format!("[[environments]]\n{rest}");
         let url = "url = \"ws://x\"";
         for (text, expected) in [
-            ("default = \"zz\"".to_owned(), "default environment `zz` is not configured"),
+            (
+                "default = \"zz\"".to_owned(),
+                "default environment `zz` is not configured",
+            ),
             ("default = \"\"".to_owned(), "default environment id cannot be empty"),
             (entry(&format!("id = \"\"\n{url}")), "environment id cannot be empty"),
-            (entry(&format!("id = \"local\"\n{url}")), "environment id `local` is reserved"),
-            (entry(&format!("id = \"none\"\n{url}")), "environment id `none` is reserved"),
-            (entry("id = \"a\""), "environment `a` must set exactly one of url or program"),
+            (
+                entry(&format!("id = \"local\"\n{url}")),
+                "environment id `local` is reserved",
+            ),
+            (
+                entry(&format!("id = \"none\"\n{url}")),
+                "environment id `none` is reserved",
+            ),
+            (
+                entry("id = \"a\""),
+                "environment `a` must set exactly one of url or program",
+            ),
             (
                 entry(&format!("id = \"a\"\n{url}\nprogram = \"y\"")),
                 "environment `a` must set exactly one of url or program",
@@ -228,6 +240,9 @@ mod tests {
         ] {
             assert_eq!(refusal(&text), expected, "{text}");
         }
+        let example = include_str!("../../../config/environments.example.toml");
+        let example = parse(example, Path::new("/h/environments.toml"), Path::new("/h")).unwrap();
+        assert_eq!(example.environments.len(), 2);
         let unknown = refusal("what = 1");
         assert!(unknown.starts_with("failed to parse environment config `/h/environments.toml`: TOML parse error"));
     }

@@ -162,7 +162,10 @@ mod tests {
         };
         let two = "[[environments]]\nid = \"r\"\nurl = \"ws://x\"\n[[environments]]\nid = \"s\"\nprogram = \"y\"\n";
         assert_eq!(names(&load(two).unwrap()), ["local", "r", "s"]);
-        assert_eq!(names(&load(&format!("default = \"s\"\n{two}")).unwrap()), ["s", "local", "r"]);
+        assert_eq!(
+            names(&load(&format!("default = \"s\"\n{two}")).unwrap()),
+            ["s", "local", "r"]
+        );
         let none = load(&format!("default = \"none\"\n{two}")).unwrap();
         assert!(names(&none).is_empty() && none.get("r").is_some());
         assert_eq!(names(&load("").unwrap()), ["local"]);

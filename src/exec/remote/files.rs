@@ -153,7 +153,10 @@ fn context(bounds: &Bounds) -> Option<FileSystemSandboxContext> {
             },
             network,
         },
-        cwd: bounds.workspace_roots.first().map(|root| ExecutorPath(root.as_path().to_owned())),
+        cwd: bounds
+            .workspace_roots
+            .first()
+            .map(|root| ExecutorPath(root.as_path().to_owned())),
         windows_sandbox_level: "disabled".to_owned(),
         windows_sandbox_private_desktop: false,
         use_legacy_landlock: false,

@@ -144,7 +144,9 @@ async fn open(spec: &RemoteSpec, session: Option<&str>) -> Result<(Wire, String,
     };
     let greet = async {
         let request = json!({"id": 0, "method": INITIALIZE, "params": params});
-        wire.send(request.to_string()).await.map_err(RemoteError::Disconnected)?;
+        wire.send(request.to_string())
+            .await
+            .map_err(RemoteError::Disconnected)?;
         let opened: InitializeResponse = loop {
             let Some(text) = wire.receive().await.map_err(RemoteError::Disconnected)? else {
                 continue;
@@ -288,8 +290,9 @@ impl Link {
                 .map(|told: OutputNotification| (told.process_id, told.seq, Told::Output(told.chunk.0))),
             PROCESS_EXITED => serde_json::from_value(params)
                 .map(|told: ExitedNotification| (told.process_id, told.seq, Told::Exited(told.exit_code))),
-            PROCESS_CLOSED => serde_json::from_value(params)
-                .map(|told: ClosedNotification| (told.process_id, told.seq, Told::Closed)),
+            PROCESS_CLOSED => {
+                serde_json::from_value(params).map(|told: ClosedNotification| (told.process_id, told.seq, Told::Closed))
+            }
             _ => return,
         };
         match event {
@@ -324,7 +327,8 @@ impl Link {
 
     /// Takes the session up over a new connection; none when there is nothing to take up, or it cannot be done.
     async fn resume(&mut self, lost: &Wire) -> Option<Wire> {
-        self.waiting.retain(|_, waiting| waiting.call.reply.as_ref().is_some_and(|reply| !reply.is_closed()));
+        self.waiting
+            .retain(|_, waiting| waiting.call.reply.as_ref().is_some_and(|reply| !reply.is_closed()));
         if !lost.resumable() || (self.feeds.is_empty() && self.waiting.is_empty()) {
             return None;
         }

@@ -75,7 +75,9 @@ fn start(
     number: u32,
     command: &PlacedCommand<'_>,
 ) -> BoxFuture<'static, Result<RemoteProcess, SpawnError>> {
-    let network_off = command.bounds.is_some_and(|bounds| bounds.restrict() && !bounds.network());
+    let network_off = command
+        .bounds
+        .is_some_and(|bounds| bounds.restrict() && !bounds.network());
     let id = remote.process_id(number);
     let params = StartParams {
         process_id: id.clone(),
@@ -117,7 +119,12 @@ async fn started(remote: Arc<Remote>, id: String, params: StartParams) -> Result
         feed: Some((id.clone(), feed)),
     };
     remote.tell(Command::Call(call)).await?;
-    match answer.await.map_err(|_| ended()).flatten().and_then(|answer| understood(Ok(answer))) {
+    match answer
+        .await
+        .map_err(|_| ended())
+        .flatten()
+        .and_then(|answer| understood(Ok(answer)))
+    {
         Ok(StartResponse { .. }) => Ok(RemoteProcess::new(remote, id, watched)),
         Err(error) => {
             remote.mention(Command::Forget(id));

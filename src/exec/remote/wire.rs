@@ -48,6 +48,9 @@ impl Wire {
                 let failed = |why: String| {
                     RemoteError::Unreachable(format!("failed to connect to exec-server websocket `{url}`: {why}"))
                 };
+                if !url.starts_with("ws://") && !url.starts_with("wss://") {
+                    return Err(failed("URL error: URL scheme not supported".to_owned()));
+                }
                 let mut request = url
                     .as_str()
                     .into_client_request()

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use similar::TextDiff;
@@ -13,8 +14,8 @@ use super::decision::TouchedPath;
 use super::edit::{EditError, edited};
 use super::grammar::{GrammarError, Hunk, Patch};
 use crate::engine::diff::Effect;
-use crate::exec::sandbox::policy::normalised;
 use crate::exec::files::{Files, Look};
+use crate::exec::sandbox::policy::normalised;
 use crate::protocol::{AbsolutePathBuf, FileUpdateChange, PatchChangeKind};
 
 /// The longest file that a patch changes.
@@ -248,7 +249,9 @@ fn apply_hunk(hunk: &Hunk, cwd: &AbsolutePathBuf, files: &dyn Files) -> Result<O
                 Some(target) => {
                     let replaced = Before::of(files, &target);
                     write(files, &target, &new)?;
-                    files.remove_file(&path).map_err(|_| ApplyError::RemoveOriginal(path.display().to_string()))?;
+                    files
+                        .remove_file(&path)
+                        .map_err(|_| ApplyError::RemoveOriginal(path.display().to_string()))?;
                     before.known().and(replaced.known()).map(|replaced| {
                         let gone = Effect {
                             path: path.clone(),
@@ -306,16 +309,19 @@ impl Before {
 }
 
 fn write(files: &dyn Files, path: &Path, content: &str) -> Result<(), ApplyError> {
-    if let Some(parent) = path.parent() {
-        let made = files.make_folders(parent);
-        made.map_err(|_| ApplyError::Parents(path.display().to_string()))?;
-    }
+    let failed = |_| ApplyError::Write(path.display().to_string());
     // Opening a pipe for writing would wait for somebody who reads it.
     if files.look(path).is_ok_and(|found| !found.is_file && !dangling(found)) {
         return Err(ApplyError::Write(path.display().to_string()));
     }
-    let written = files.write(path, content.as_bytes());
-    written.map_err(|_| ApplyError::Write(path.display().to_string()))
+    match (files.write(path, content.as_bytes()), path.parent()) {
+        (Err(error), Some(parent)) if error.kind() == io::ErrorKind::NotFound => {
+            let made = files.make_folders(parent);
+            made.map_err(|_| ApplyError::Parents(path.display().to_string()))?;
+            files.write(path, content.as_bytes()).map_err(failed)
+        }
+        (written, _) => written.map_err(failed),
+    }
 }
 
 /// Whether it is a link that leads nowhere, so that writing makes what it leads to.

@@ -237,7 +237,8 @@ pub async fn run_patch(
             return Err("apply_patch environment selection is unavailable for this turn".to_owned());
         }
         let files = Arc::clone(&place).files(None);
-        let patch = verify(patch, &cwd, &*files).map_err(|error| format!("apply_patch verification failed: {error}"))?;
+        let patch =
+            verify(patch, &cwd, &*files).map_err(|error| format!("apply_patch verification failed: {error}"))?;
         let confinement = match place.is_remote() {
             false => turn.confinement(&bounds.grants),
             true => writable_there(&bounds),
@@ -292,12 +293,7 @@ async fn declined(cx: &ToolContext, patch: &VerifiedPatch, refusal: String) -> P
 }
 
 /// Asks the hooks, then the user, and shows the item meanwhile. Returns why the patch may not be applied, if it may not.
-async fn refused(
-    cx: &ToolContext,
-    environment: &Environment,
-    patch: &VerifiedPatch,
-    text: &str,
-) -> Option<String> {
+async fn refused(cx: &ToolContext, environment: &Environment, patch: &VerifiedPatch, text: &str) -> Option<String> {
     let hooked = cx.turn.services.hooks.has(HookEventName::PermissionRequest);
     if hooked {
         let item = item(&cx.call.call_id, patch, PatchApplyStatus::InProgress);
