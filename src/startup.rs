@@ -138,7 +138,7 @@ pub(crate) fn services(
 ) -> Result<Arc<Services>, StartError> {
     let home = settings.home.clone();
     let sandbox = Arc::new(Sandbox::new(settings.sandbox_method));
-    let environments = Environments::load(&home, LocalPlace::new(sandbox.clone(), home.clone()))?;
+    let environments = Environments::load(&home, LocalPlace::new(sandbox.clone()))?;
     let server_cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let clients = Arc::new(ClientDirectory::default());
     let pending = Arc::new(PendingServerRequests::default());

@@ -5,6 +5,7 @@
 //! an answer.
 
 pub mod app_server;
+pub mod doctor;
 pub mod exec;
 pub mod exec_server;
 pub mod flags;
@@ -42,6 +43,8 @@ enum Command {
     ExecServer(Box<exec_server::ExecServerArgs>),
     /// Ask a running server whether it is healthy.
     Healthcheck(healthcheck::HealthcheckArgs),
+    /// Look at what a server needs here: sandbox, limits, home, listeners, model provider.
+    Doctor(doctor::DoctorArgs),
     /// Tokens for clients on other machines.
     Token(token::TokenArgs),
 }
@@ -70,6 +73,7 @@ impl Cli {
             Some(Command::Exec(args)) => serve::exec(*args, &self.config),
             Some(Command::ExecServer(args)) => exec_server::run(*args),
             Some(Command::Healthcheck(args)) => healthcheck::run(&args),
+            Some(Command::Doctor(args)) => doctor::run(&args, &self.config),
             Some(Command::Token(args)) => token::run(args),
         }
     }

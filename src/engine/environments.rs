@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use crate::engine::settings::TurnSettings;
 use crate::exec::Environments;
 use crate::exec::environments::LOCAL;
-use crate::exec::permissions::Grants;
 use crate::exec::place::{Bounds, Place};
 use crate::exec::sandbox::Confinement;
 use crate::exec::sandbox::policy::{PROTECTED_NAMES, WritableRoot};
@@ -73,27 +72,26 @@ pub fn resolve(known: &Environments, settings: &TurnSettings) -> Vec<Environment
     found.collect()
 }
 
-impl Environment {
-    /// What holds for commands and patches there. The writable roots of a policy, the roots of the workspace and what the
-    /// user granted are places on this machine; elsewhere the folder to work in is the workspace, and nothing more.
-    pub fn bounds(&self, settings: &TurnSettings, grants: Grants) -> Bounds {
-        if !self.place.is_remote() {
-            return Bounds {
-                policy: settings.sandbox.clone(),
-                workspace_roots: settings.workspace_roots.clone(),
-                grants,
-            };
-        }
-        let mut policy = settings.sandbox.clone();
-        if let SandboxPolicy::WorkspaceWrite { writable_roots, .. } = &mut policy {
-            writable_roots.clear();
-        }
-        Bounds {
-            policy,
-            workspace_roots: vec![self.cwd.clone()],
-            grants: Grants::default(),
-        }
+/// What holds for commands and patches in a folder of another machine. The writable roots of a policy, the roots of the
+/// workspace and what the user granted are places on this one; there the folder is the workspace, and nothing more. A
+/// profile of the configuration cannot be told at all: then nothing may be written without asking.
+pub fn bounds_there(settings: &TurnSettings, cwd: &AbsolutePathBuf) -> Bounds {
+    let mut policy = match can_be_told(settings) {
+        true => settings.sandbox.clone(),
+        false => SandboxPolicy::ReadOnly { network_access: false },
+    };
+    if let SandboxPolicy::WorkspaceWrite { writable_roots, .. } = &mut policy {
+        writable_roots.clear();
     }
+    Bounds {
+        policy,
+        workspace_roots: vec![cwd.clone()],
+    }
+}
+
+/// Whether another machine can be told what commands are held to.
+pub fn can_be_told(settings: &TurnSettings) -> bool {
+    settings.profile.is_none() || !settings.restricts_commands()
 }
 
 /// Where bounds let a patch write on another machine, by the text of paths; none when they confine nothing.

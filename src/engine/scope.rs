@@ -3,7 +3,7 @@
 //! Made once per turn, held in an `Arc` by the loop and by each running tool. A tool's watcher may outlive the turn
 //! (a background command); it then still publishes under the old turn.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::config::ResolvedConfig;
@@ -19,6 +19,7 @@ use crate::engine::tools::ToolSet;
 use crate::engine::tools::apply_patch::PatchApprovals;
 use crate::exec::Environments;
 use crate::exec::permissions::Grants;
+use crate::exec::place::Bounds;
 use crate::exec::sandbox::Confinement;
 use crate::exec::sandbox::policy::Place;
 use crate::hooks::HookSet;
@@ -71,6 +72,9 @@ impl ThreadServices {
         self.commands.rules().allowed_prefixes()
     }
 }
+
+/// The feature that lets confined commands reach the network through a filter alone.
+pub const NETWORK_PROXY: &str = "network_proxy";
 
 #[derive(Debug, Default)]
 struct TurnGrants {
@@ -158,13 +162,36 @@ impl TurnScope {
 
     /// What holds for a confined command of this turn, grants included; none when nothing confines it. Touches the disk.
     pub fn confinement(&self, grants: &Grants) -> Option<Confinement> {
+        let config = &self.services.config;
+        let mut confinement = self.settings.confinement(&config.home)?;
         let place = Place {
             workspace_roots: &self.settings.workspace_roots,
-            home: &self.services.config.home,
+            home: &config.home,
         };
-        let mut confinement = Confinement::resolve(&self.settings.sandbox, &place)?;
         grants.widen(&mut confinement, &place);
+        // Whoever switched the proxy on wants the network filtered, which nothing here does.
+        confinement.network &= !config.feature(NETWORK_PROXY);
         Some(confinement)
+    }
+
+    /// What holds for patches, and for commands that are not let out, in an environment on another machine; none for one
+    /// on this machine.
+    pub fn bounds_there(&self, environment: &Environment) -> Option<Bounds> {
+        let remote = environment.place.is_remote();
+        let mut bounds = remote.then(|| environments::bounds_there(&self.settings, &environment.cwd))?;
+        if self.services.config.feature(NETWORK_PROXY) {
+            bounds.close_network();
+        }
+        Some(bounds)
+    }
+
+    /// Whether a file of an environment may not even be read. Touches the disk.
+    pub fn hides(&self, environment: &Environment, path: &Path) -> bool {
+        match environment.place.is_remote() {
+            // What a profile hides has its names here.
+            true => !self.settings.reads_all(),
+            false => self.confinement(&self.granted()).is_some_and(|held| held.hides(path)),
+        }
     }
 
     /// Publishes the turn's diff, if there is one.

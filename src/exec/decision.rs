@@ -6,13 +6,13 @@
 //! none, the command does not run on its own**. Then it is asked about, with that as the reason, or refused when nobody
 //! may be asked. Two kinds of command are exempt, since no sandbox would change what they do: those that the user's
 //! rules allow (these always run outside), and those that [`only_reads`](crate::exec::safety::only_reads) vouches for,
-//! because every sandbox policy allows reading everything.
+//! where everything may be read.
 
 use crate::exec::bash::{self, PlainCommand, Script};
 use crate::exec::policy::{Policy, RuleDecision};
 use crate::exec::safety;
 use crate::exec::shell::{display, script_of};
-use crate::protocol::{AskForApproval, SandboxPolicy};
+use crate::protocol::AskForApproval;
 
 /// What this machine can enforce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +43,10 @@ pub struct Request<'a> {
     pub argv: &'a [String],
     /// When the user is asked.
     pub approval: &'a AskForApproval,
-    /// What commands may touch.
-    pub sandbox: &'a SandboxPolicy,
+    /// Whether commands are held to anything.
+    pub restricted: bool,
+    /// Whether they may read everything.
+    pub reads_all: bool,
     /// Whether that can be enforced.
     pub availability: SandboxAvailability,
     /// Whether the model asks to run outside of the sandbox.
@@ -206,14 +208,15 @@ pub fn retry(request: &Request<'_>) -> Option<Question> {
 /// What nobody objects to: runs, if there is a place for it.
 fn run(request: &Request<'_>, script: &Judged, verdicts: &[Verdict]) -> Decision {
     let allowed_by_rules = verdicts.iter().all(|verdict| verdict.rule.is_some());
-    if allowed_by_rules || request.escalated || !restricted(request.sandbox) {
+    if allowed_by_rules || request.escalated || !request.restricted {
         return Decision::Run(Placement::Unrestricted);
     }
     if request.availability == SandboxAvailability::Available {
         return Decision::Run(Placement::Sandboxed);
     }
-    let harmless =
-        |(command, verdict): (&PlainCommand, &Verdict)| verdict.rule.is_some() || safety::only_reads(command);
+    let harmless = |(command, verdict): (&PlainCommand, &Verdict)| {
+        verdict.rule.is_some() || (request.reads_all && safety::only_reads(command))
+    };
     if script.plain && script.commands.iter().zip(verdicts).all(harmless) {
         return Decision::Run(Placement::Unrestricted);
     }
@@ -232,7 +235,7 @@ fn run(request: &Request<'_>, script: &Judged, verdicts: &[Verdict]) -> Decision
 impl Request<'_> {
     /// A question; where agreeing would lift a restriction that cannot be enforced, the reason says so.
     fn question(&self, reason: Option<String>, amendment: Option<Vec<String>>) -> Question {
-        let unrestricted = self.escalated || !restricted(self.sandbox);
+        let unrestricted = self.escalated || !self.restricted;
         let unprotected = self.availability.missing().filter(|_| !unrestricted);
         let placement = match unrestricted || unprotected.is_some() {
             true => Placement::Unrestricted,
@@ -314,7 +317,7 @@ fn judge(request: &Request<'_>, command: &PlainCommand, plain: bool) -> Verdict 
             AskForApproval::Never | AskForApproval::OnFailure => RuleDecision::Allow,
             AskForApproval::Untrusted => RuleDecision::Prompt,
             AskForApproval::OnRequest | AskForApproval::Granular { .. } => {
-                match (request.escalated || request.widened) && restricted(request.sandbox) {
+                match (request.escalated || request.widened) && request.restricted {
                     true => RuleDecision::Prompt,
                     false => RuleDecision::Allow,
                 }
@@ -338,14 +341,6 @@ fn cannot_ask(approval: &AskForApproval, by_rule: bool) -> Option<String> {
         _ => return None,
     };
     Some(refusal.to_owned())
-}
-
-/// Whether the sandbox policy restricts commands, so that a sandbox of ours has to enforce it.
-fn restricted(sandbox: &SandboxPolicy) -> bool {
-    match sandbox {
-        SandboxPolicy::DangerFullAccess | SandboxPolicy::ExternalSandbox { .. } => false,
-        SandboxPolicy::ReadOnly { .. } | SandboxPolicy::WorkspaceWrite { .. } => true,
-    }
 }
 
 /// Prefixes that would allow anything at all: interpreters, shells, and programs that start others.

@@ -3,7 +3,7 @@
 //! Implemented for this machine ([`LocalPlace`]) and for executors behind a connection (`exec/remote`). A turn names
 //! its places by environments (`exec/environments`).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -12,23 +12,19 @@ use crate::config::ShellEnvironmentPolicy;
 use crate::exec::decision::SandboxAvailability;
 use crate::exec::environment::child_environment;
 use crate::exec::files::{Files, LocalFiles};
-use crate::exec::permissions::Grants;
 use crate::exec::pty::PtySize;
 use crate::exec::sandbox::Confinement;
-use crate::exec::sandbox::policy;
 use crate::exec::spawn::SpawnRequest;
 use crate::exec::{Sandbox, Session, Sessions, SpawnError};
 use crate::protocol::{AbsolutePathBuf, SandboxPolicy, ThreadId};
 
-/// What a command, or an operation on files, is held to.
+/// What a command, or an operation on files, is held to on another machine, which finds out there what that comes to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bounds {
     /// The sandbox policy.
     pub policy: SandboxPolicy,
     /// The roots of the workspace.
     pub workspace_roots: Vec<AbsolutePathBuf>,
-    /// What the user granted beyond the policy. Counts on this machine only.
-    pub grants: Grants,
 }
 
 impl Bounds {
@@ -40,6 +36,15 @@ impl Bounds {
         )
     }
 
+    /// Takes the network away from commands.
+    pub fn close_network(&mut self) {
+        if let SandboxPolicy::ReadOnly { network_access } | SandboxPolicy::WorkspaceWrite { network_access, .. } =
+            &mut self.policy
+        {
+            *network_access = false;
+        }
+    }
+
     /// Whether it leaves commands the network.
     pub fn network(&self) -> bool {
         match self.policy {
@@ -49,6 +54,15 @@ impl Bounds {
             SandboxPolicy::DangerFullAccess | SandboxPolicy::ExternalSandbox { .. } => true,
         }
     }
+}
+
+/// What a command is held to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Hold {
+    /// What it comes to on this machine.
+    Here(Confinement),
+    /// What another machine is to make of it.
+    There(Bounds),
 }
 
 /// A command to run.
@@ -65,7 +79,7 @@ pub struct PlacedCommand<'a> {
     /// The size of its terminal; none means pipes and no input.
     pub terminal: Option<PtySize>,
     /// What it is held to; none lets it do everything.
-    pub bounds: Option<&'a Bounds>,
+    pub hold: Option<&'a Hold>,
 }
 
 /// Where commands run and files are.
@@ -92,31 +106,12 @@ pub trait Place: Send + Sync + std::fmt::Debug {
 #[derive(Debug, Default)]
 pub struct LocalPlace {
     sandbox: Arc<Sandbox>,
-    home: PathBuf,
 }
 
 impl LocalPlace {
-    /// This machine with a sandbox. The memories of the home may be written from a workspace.
-    pub fn new(sandbox: Arc<Sandbox>, home: PathBuf) -> Self {
-        LocalPlace { sandbox, home }
-    }
-
-    /// What bounds come to here. Touches the disk.
-    async fn confinement(&self, bounds: &Bounds) -> Option<Confinement> {
-        let (bounds, home) = (bounds.clone(), self.home.clone());
-        let resolve = move || {
-            let place = policy::Place {
-                workspace_roots: &bounds.workspace_roots,
-                home: &home,
-            };
-            let mut confinement = Confinement::resolve(&bounds.policy, &place)?;
-            bounds.grants.widen(&mut confinement, &place);
-            Some(confinement)
-        };
-        // A lookup that fell confines to reading.
-        tokio::task::spawn_blocking(resolve)
-            .await
-            .unwrap_or_else(|_| Some(Confinement::default()))
+    /// This machine with a sandbox.
+    pub fn new(sandbox: Arc<Sandbox>) -> Self {
+        LocalPlace { sandbox }
     }
 }
 
@@ -136,9 +131,10 @@ impl Place for LocalPlace {
         command: PlacedCommand<'a>,
     ) -> BoxFuture<'a, Result<Arc<Session>, SpawnError>> {
         Box::pin(async move {
-            let confinement = match command.bounds {
+            let confinement = match command.hold {
                 None => None,
-                Some(bounds) => self.confinement(bounds).await,
+                Some(Hold::Here(confinement)) => Some(confinement.clone()),
+                Some(Hold::There(_)) => return Err(foreign()),
             };
             let network_off = confinement.as_ref().is_some_and(|confinement| !confinement.network);
             let environment = child_environment(command.environment, command.thread, network_off);
@@ -161,4 +157,9 @@ impl Place for LocalPlace {
         // Who writes here looks at every path before.
         Arc::new(LocalFiles)
     }
+}
+
+/// A command that is held to something of another place does not run with less.
+pub(super) fn foreign() -> SpawnError {
+    SpawnError::from(std::io::Error::other("the command is held to what another machine has"))
 }

@@ -164,7 +164,8 @@ pub(super) fn start(mut command: Command, request: &SpawnRequest<'_>) -> io::Res
     prepare_child(&mut command, request.terminal.is_some() && !supervised, order);
     let child = command.spawn()?;
     let group = ProcessGroup::of(&child).ok_or_else(|| io::Error::other("the process ended before it was known"))?;
-    Ok((child, ProcessGroup { supervised, ..group }))
+    let group = ProcessGroup { supervised, ..group };
+    Ok((child, group))
 }
 
 /// Makes the child lead a session of its own, take its terminal, inherit nothing but `order`, and not outlive us.

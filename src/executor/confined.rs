@@ -1,7 +1,7 @@
 //! Operations on files under a sandbox context: each in a process of this program that confines itself first.
 //!
-//! A context that restricts nothing costs nothing. One that this sandbox cannot enforce to the letter (folders that may
-//! not be read, patterns) is refused: an operation never runs with more rights than its client meant it to have.
+//! A context that restricts nothing costs nothing. One that the sandbox of this machine cannot enforce to the letter is
+//! refused: an operation never runs with more rights than its client meant it to have.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};

@@ -12,6 +12,7 @@ pub mod item;
 mod models;
 pub mod provider;
 pub mod rate_limits;
+pub mod reach;
 pub mod rehearsal;
 pub mod responses;
 pub mod retry;

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Client, ExecServer, Reply, ScriptedModel, TestServer, Transport, binary, home_with, peer_binary};
+use crate::harness::{
+    Client, ExecServer, Process, Reply, ScriptedModel, TestServer, Transport, binary, home_with, peer_binary,
+};
 
 const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
@@ -132,7 +134,7 @@ async fn a_turn_works_there(executor: &ExecServer) {
     let thread = thread["thread"]["id"].as_str().unwrap().to_owned();
     let model = &server.model;
     model.add(command(
-        "pwd; echo $EXECUTOR_SIDE $CODEX_THREAD_ID >&2; exit 3",
+        "pwd; echo $EXECUTOR_SIDE $CODEX_THREAD_ID; exit 3",
         "run",
         json!({}),
     ));
@@ -604,10 +606,13 @@ async fn a_mistake_in_the_home_stops_the_start() {
 #[tokio::test]
 async fn one_variable_puts_everything_on_an_executor() {
     let executor = ExecServer::start().await;
-    let mut server = TestServer::start(Transport::Ws).await;
-    server.kill().await;
-    server.process.env = vec![("CODEX_EXEC_SERVER_URL".to_owned(), executor.url())];
-    server.launch().await;
+    let model = ScriptedModel::start().await;
+    let root = home_with(&model, "");
+    let process = Process {
+        env: vec![("CODEX_EXEC_SERVER_URL".to_owned(), executor.url())],
+        ..Process::default()
+    };
+    let mut server = TestServer::started(root, model, Transport::Ws, &[], process).await;
     let client = server.client().await;
     let thread = client.thread().await;
     server.model.add(command("echo $EXECUTOR_SIDE", "there", json!({})));

@@ -254,7 +254,12 @@ impl ThreadActor {
             ThreadCommand::View(reply) => {
                 let _ = reply.send(self.view());
             }
-            ThreadCommand::StartTurn { mut params, go, reply } => {
+            ThreadCommand::StartTurn {
+                mut params,
+                permissions,
+                go,
+                reply,
+            } => {
                 let answer = open
                     .and_then(|()| self.check_takes_input())
                     .map(|()| Arc::from(uuid::Uuid::now_v7().to_string()));
@@ -263,10 +268,15 @@ impl ThreadActor {
                     self.face.set_progress(AgentStatus::Running);
                 }
                 if let Ok(turn_id) = &answer
-                    && !self.join_running_turn(turn_id, &mut params)
+                    && !self.join_running_turn(turn_id, &mut params, &permissions)
                 {
                     let turn_id = Arc::clone(turn_id);
-                    self.defer(go, Effect::StartTurn { turn_id, params }, ctx);
+                    let start = Effect::StartTurn {
+                        turn_id,
+                        params,
+                        permissions,
+                    };
+                    self.defer(go, start, ctx);
                 }
                 let _ = reply.send(answer);
             }
@@ -318,7 +328,11 @@ impl ThreadActor {
 
     fn effect(&mut self, effect: Effect, ctx: &mut actix::Context<Self>) {
         match effect {
-            Effect::StartTurn { turn_id, params } => self.start_turn(turn_id, params, ctx),
+            Effect::StartTurn {
+                turn_id,
+                params,
+                permissions,
+            } => self.start_turn(turn_id, params, permissions, ctx),
             Effect::Replace { turn_id, opening } => self.replace_turn(turn_id, opening, ctx),
             Effect::Shell(command) => self.run_shell_command(command, ctx),
             Effect::Interrupt(turn) => self.interrupt(&turn, ctx),

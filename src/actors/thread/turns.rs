@@ -18,7 +18,7 @@ use super::ThreadActor;
 use super::requests::Question;
 use crate::engine::agents::AgentStatus;
 use crate::engine::host::{Audience, Pending, PendingInput, PendingInputs, TurnEnd, TurnEvent, TurnHost};
-use crate::engine::settings::SettingsOverrides;
+use crate::engine::settings::{ChosenPermissions, SettingsOverrides};
 use crate::engine::thread_ref::{LastUsage, ThreadError};
 use crate::engine::turn::edit::Injected;
 use crate::engine::turn::{Conversation, TurnJob, TurnOpening};
@@ -132,9 +132,10 @@ impl ThreadActor {
         &mut self,
         turn_id: Arc<str>,
         params: Box<TurnStartParams>,
+        permissions: Option<Box<ChosenPermissions>>,
         ctx: &mut actix::Context<Self>,
     ) {
-        self.apply_overrides(&params);
+        self.apply_overrides(&params, permissions);
         if params.input.is_empty() {
             return self.refuse_empty_input(&turn_id);
         }
@@ -148,11 +149,16 @@ impl ThreadActor {
     }
 
     /// Input for a turn that runs already joins it at once: nothing that clients see begins with it.
-    pub(super) fn join_running_turn(&mut self, turn_id: &Arc<str>, params: &mut TurnStartParams) -> bool {
+    pub(super) fn join_running_turn(
+        &mut self,
+        turn_id: &Arc<str>,
+        params: &mut TurnStartParams,
+        permissions: &Option<Box<ChosenPermissions>>,
+    ) -> bool {
         if params.input.is_empty() || self.turn.is_none() {
             return false;
         }
-        self.apply_overrides(params);
+        self.apply_overrides(params, permissions.clone());
         if let Some(turn) = &self.turn {
             turn.push(Pending::Input(PendingInput {
                 input: std::mem::take(&mut params.input),
@@ -162,7 +168,7 @@ impl ThreadActor {
         true
     }
 
-    fn apply_overrides(&mut self, params: &TurnStartParams) {
+    fn apply_overrides(&mut self, params: &TurnStartParams, permissions: Option<Box<ChosenPermissions>>) {
         let base = self.settings.cwd.clone();
         let cwd = params
             .cwd
@@ -174,8 +180,9 @@ impl ThreadActor {
             None if self.settings.workspace_roots != [base] => Some(self.settings.workspace_roots.clone()),
             None => None,
         };
-        self.settings
-            .apply(SettingsOverrides::from_turn_start(params, cwd, roots));
+        let mut overrides = SettingsOverrides::from_turn_start(params, cwd, roots);
+        overrides.permissions = permissions.map(|permissions| *permissions);
+        self.settings.apply(overrides);
     }
 
     fn refuse_empty_input(&mut self, turn_id: &str) {

@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use crate::protocol::{AbsolutePathBuf, ApprovalsReviewer, AskForApproval, NetworkAccess, SandboxPolicy};
+use crate::exec::permissions::PlacedProfile;
+use crate::protocol::{
+    AbsolutePathBuf, ApprovalsReviewer, AskForApproval, FileSystemAccessMode, NetworkAccess, SandboxPolicy,
+};
 
 /// At most so many approved prefixes are listed, in at most so many bytes.
 const MOST_PREFIXES: usize = 100;
@@ -18,6 +21,8 @@ pub struct Permissions<'a> {
     pub reviewer: ApprovalsReviewer,
     /// What commands may touch.
     pub sandbox: &'a SandboxPolicy,
+    /// A profile of the configuration that holds in its place.
+    pub profile: Option<PlacedProfile<'a>>,
     /// The roots of the workspace.
     pub workspace_roots: &'a [AbsolutePathBuf],
     /// Command prefixes that the rules allow.
@@ -94,6 +99,23 @@ fn sandbox(text: &mut String, permissions: &Permissions<'_>) {
         text,
         "Sandbox: `sandbox_mode` is `{mode}`: {what}. Network access is {network}."
     );
+    if let Some(profile) = permissions.profile {
+        let line = |text: &mut String, what: &str, places: Vec<String>| {
+            let names: Vec<String> = places.iter().map(|place| format!("`{place}`")).collect();
+            if !names.is_empty() {
+                let _ = writeln!(text, "{what}: {}.", names.join(", "));
+            }
+        };
+        let _ = writeln!(
+            text,
+            "What holds is the permission profile `{}`; the nearest place decides.",
+            profile.id()
+        );
+        line(text, "Writable", profile.places(FileSystemAccessMode::Write));
+        line(text, "Read-only", profile.places(FileSystemAccessMode::Read));
+        line(text, "Not even readable", profile.places(FileSystemAccessMode::None));
+        return;
+    }
     let roots = listed_roots(permissions.sandbox, permissions.workspace_roots);
     if !roots.is_empty() {
         let names: Vec<String> = roots.iter().map(|root| format!("`{}`", root.display())).collect();

@@ -81,6 +81,7 @@ impl Situation<'_> {
         let now = settings.to_turn_context("", self.clock, None);
         if told.approval_policy != now.approval_policy
             || told.sandbox_policy != now.sandbox_policy
+            || told.permission_profile != now.permission_profile
             || roots(told) != roots(&now)
         {
             sections.extend(self.permissions());
@@ -117,6 +118,7 @@ impl Situation<'_> {
                 policy: &settings.approval_policy,
                 reviewer: settings.approvals_reviewer,
                 sandbox: &settings.sandbox,
+                profile: settings.placed_profile(),
                 workspace_roots: &settings.workspace_roots,
                 approved_prefixes: self.approved_prefixes,
                 asks: self.asks,

@@ -24,7 +24,7 @@ use crate::engine::tools::command_text::{budget, lost, not_run, outcome};
 use crate::engine::tools::command_watch::Watch;
 use crate::engine::tools::{HookedCall, Tool, ToolCall, ToolContext, ToolOffer, ToolOutput, hooked, parse_arguments};
 use crate::exec::bash;
-use crate::exec::place::{Bounds, PlacedCommand};
+use crate::exec::place::{Hold, PlacedCommand};
 use crate::exec::pty::PtySize;
 use crate::exec::session::Phase;
 use crate::exec::truncate::truncate_with_line_count;
@@ -95,10 +95,10 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
     }
     let mut cleared = clear(&cx, &arguments, login, cwd.clone(), &environment).await?;
     let sessions = &cx.turn.services.commands.sessions;
-    let bounds = cleared.bounds(&cx, &environment);
-    let confined = bounds.is_some();
+    let hold = cleared.hold(&cx, &environment).await;
+    let confined = hold.is_some();
     let started = Instant::now();
-    let mut session = begin(&cx, &arguments, &cleared, &environment, bounds.as_ref()).await?;
+    let mut session = begin(&cx, &arguments, &cleared, &environment, hold.as_ref()).await?;
     let mut unannounced = Unannounced {
         sessions,
         session: Some(Arc::clone(&session)),
@@ -154,13 +154,13 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
     })
 }
 
-/// Starts a command, within bounds or not. A failure completes its item if clients know it.
+/// Starts a command, confined or not. A failure completes its item if clients know it.
 async fn begin(
     cx: &ToolContext,
     arguments: &Arguments,
     cleared: &Cleared,
     environment: &Environment,
-    bounds: Option<&Bounds>,
+    hold: Option<&Hold>,
 ) -> Result<Arc<Session>, ToolOutput> {
     let Cleared { argv, item, .. } = cleared;
     let command = PlacedCommand {
@@ -169,7 +169,7 @@ async fn begin(
         environment: &cx.turn.services.config.shell_environment_policy,
         thread: cx.turn.host.thread_id,
         terminal: arguments.tty.then(PtySize::default),
-        bounds,
+        hold,
     };
     let sessions = &cx.turn.services.commands.sessions;
     match environment

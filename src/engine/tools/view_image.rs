@@ -106,12 +106,22 @@ async fn view(cx: &ToolContext) -> Result<ToolOutput, String> {
             ));
         }
     };
-    let environment = cx.turn.environment(environment_id.as_deref())?;
+    let environment = cx.turn.environment(environment_id.as_deref())?.clone();
     let path = normalised(&environment.cwd.as_path().join(path));
-    let (files, read) = (Arc::clone(&environment.place).files(None), path.clone());
-    let image_url = tokio::task::spawn_blocking(move || load(&*files, &read))
-        .await
-        .map_err(|error| format!("unable to read image at `{}`: {error}", path.display()))??;
+    let (read, turn) = (path.clone(), cx.turn.clone());
+    let image_url = tokio::task::spawn_blocking(move || {
+        let files = Arc::clone(&environment.place).files(None);
+        let hidden = |path: &Path| turn.hides(&environment, path);
+        if hidden(&read) || hidden(&files.resolve(&read)) {
+            let at = read.display();
+            return Err(format!(
+                "unable to locate image at `{at}`: Permission denied (os error 13)"
+            ));
+        }
+        load(&*files, &read)
+    })
+    .await
+    .map_err(|error| format!("unable to read image at `{}`: {error}", path.display()))??;
     if let Some(path) = AbsolutePathBuf::new(path) {
         let item = ThreadItem::ImageView {
             id: cx.call.call_id.clone(),

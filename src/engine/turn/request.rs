@@ -11,7 +11,7 @@ use crate::config::ResolvedConfig;
 use crate::engine::history::{History, encode_item};
 use crate::engine::scope::TurnScope;
 use crate::engine::settings::TurnSettings;
-use crate::engine::tools::{ToolOffer, exec_command, request_permissions, web_search};
+use crate::engine::tools::{DeferredTools, ToolOffer, exec_command, request_permissions, tool_search, web_search};
 use crate::model::catalog::{self, ModelInfo, ModelOverrides};
 use crate::model::{Reasoning, SamplingRequest, TextControls};
 use crate::protocol::{InputModality, ModeKind, ReasoningEffort, ReasoningSummary, SandboxPolicy};
@@ -131,8 +131,21 @@ fn offer(scope: &TurnScope) -> ToolOffer {
         allow_login_shell: config.allow_login_shell,
         additional_permissions: config.feature(exec_command::ADDITIONAL_PERMISSIONS),
         request_permissions: config.feature(request_permissions::FEATURE),
+        deferred: deferred(scope),
         environment: !scope.environments.is_empty(),
         several_environments: scope.environments.len() > 1,
+    }
+}
+
+/// What becomes of the turn's deferred tools.
+pub(super) fn deferred(scope: &TurnScope) -> DeferredTools {
+    let config = &scope.services.config;
+    if !config.provider.has_hosted_tools(&config.model_provider) {
+        DeferredTools::Shown
+    } else if scope.model.tool_search && config.feature(tool_search::FEATURE) {
+        DeferredTools::Searched
+    } else {
+        DeferredTools::Hidden
     }
 }
 

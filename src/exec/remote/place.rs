@@ -15,7 +15,7 @@ use crate::config::{InheritEnvironment, ShellEnvironmentPolicy};
 use crate::exec::decision::SandboxAvailability;
 use crate::exec::environment::additions;
 use crate::exec::files::Files;
-use crate::exec::place::{Bounds, Place, PlacedCommand};
+use crate::exec::place::{Bounds, Hold, Place, PlacedCommand, foreign};
 use crate::exec::{Session, Sessions, SpawnError};
 use crate::protocol::exec_server::*;
 
@@ -52,13 +52,18 @@ impl Place for RemotePlace {
         command: PlacedCommand<'a>,
     ) -> BoxFuture<'a, Result<Arc<Session>, SpawnError>> {
         Box::pin(async move {
-            if command.bounds.is_some() && !self.0.capabilities().await.map_err(spawn_error)?.confine {
+            let bounds = match command.hold {
+                None => None,
+                Some(Hold::There(bounds)) => Some(bounds),
+                Some(Hold::Here(_)) => return Err(foreign()),
+            };
+            if bounds.is_some() && !self.0.capabilities().await.map_err(spawn_error)?.confine {
                 // It would ignore the bounds without a word.
                 let why = "this executor has no sandbox of its own, so a restricted command is not run on it";
                 return Err(SpawnError::from(std::io::Error::other(why)));
             }
             let remote = Arc::clone(&self.0);
-            let start = move |number: u32| start(remote, number, &command);
+            let start = move |number: u32| start(remote, number, &command, bounds);
             sessions.start_there(item_id, command.terminal.is_some(), start).await
         })
     }
@@ -74,10 +79,9 @@ fn start(
     remote: Arc<Remote>,
     number: u32,
     command: &PlacedCommand<'_>,
+    bounds: Option<&Bounds>,
 ) -> BoxFuture<'static, Result<RemoteProcess, SpawnError>> {
-    let network_off = command
-        .bounds
-        .is_some_and(|bounds| bounds.restrict() && !bounds.network());
+    let network_off = bounds.is_some_and(|bounds| bounds.restrict() && !bounds.network());
     let id = remote.process_id(number);
     let params = StartParams {
         process_id: id.clone(),
@@ -88,7 +92,7 @@ fn start(
         tty: command.terminal.is_some(),
         pipe_stdin: false,
         arg0: None,
-        confine: command.bounds.map(|bounds| Confine {
+        confine: bounds.map(|bounds| Confine {
             policy: bounds.policy.clone(),
             workspace_roots: bounds
                 .workspace_roots

@@ -29,7 +29,7 @@ pub enum LaunchError {
     #[error("no sandbox is available on this machine")]
     Unavailable,
     /// What holds for the command cannot be enforced here. It is not run with less.
-    #[error("{0} cannot be enforced by the sandbox of this machine, so the command was not run")]
+    #[error("the confinement is {0}, which the sandbox of this machine cannot enforce, so the command was not run")]
     Unenforceable(&'static str),
     /// There is no such program.
     #[error("{0}")]
@@ -40,14 +40,18 @@ pub enum LaunchError {
 }
 
 impl Sandbox {
+    /// What of a confinement this sandbox cannot enforce; commands are not run under one that it cannot.
+    pub fn refuses(&self, confinement: &Confinement) -> Option<&'static str> {
+        match self.way()?.protects_paths() {
+            true => confinement.beyond_mounts(),
+            false => confinement.beyond_rules(),
+        }
+    }
+
     /// Prepares a command to be started confined. Touches the disk.
     pub fn launch(&self, argv: &[String], confinement: Confinement) -> Result<Launch, LaunchError> {
         let way = self.way().ok_or(LaunchError::Unavailable)?;
-        let beyond = match way.protects_paths() {
-            true => confinement.beyond_mounts(),
-            false => confinement.beyond_rules(),
-        };
-        if let Some(what) = beyond {
+        if let Some(what) = self.refuses(&confinement) {
             return Err(LaunchError::Unenforceable(what));
         }
         // Told as without a sandbox, where the start itself would fail.

@@ -39,6 +39,14 @@ pub use policy::Confinement;
 pub use stage::stage;
 pub use way::{Sandbox, Trial, Way};
 
+/// The version of Landlock that this kernel has; none when there is no Landlock here.
+pub fn landlock_version() -> Option<u32> {
+    #[cfg(target_os = "linux")]
+    return landlock::version();
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
 /// Becomes a confined command if that is what this process was started for: never, on a system without a sandbox.
 #[cfg(not(target_os = "linux"))]
 pub fn stage() -> Option<std::process::ExitCode> {

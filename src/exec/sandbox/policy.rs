@@ -134,6 +134,30 @@ impl Confinement {
         }
     }
 
+    /// Keeps places as they are, but for those that are writable themselves.
+    pub fn keep(&mut self, places: impl Iterator<Item = PathBuf>) {
+        let kept = places
+            .map(real)
+            .filter(|place| !self.roots.iter().any(|root| root.path == *place));
+        self.read_only.extend(kept);
+    }
+
+    /// Whether `path` must not be read, by its text.
+    pub fn hides(&self, path: &Path) -> bool {
+        let shown = self
+            .readable
+            .as_ref()
+            .is_none_or(|places| places.iter().any(|place| path.starts_with(place)))
+            || self.roots.iter().any(|root| path.starts_with(&root.path));
+        !shown
+            || self.hidden.iter().any(|place| path.starts_with(place))
+            || self.hidden_patterns.iter().any(|pattern| {
+                let glob = globset::GlobBuilder::new(pattern).literal_separator(true).build();
+                // Whoever wrote a pattern that is none wanted something hidden.
+                glob.map_or(true, |glob| glob.compile_matcher().is_match(path))
+            })
+    }
+
     /// Hides places.
     pub fn hide(&mut self, places: impl Iterator<Item = PathBuf>) {
         self.hidden.extend(places.map(real));
@@ -147,10 +171,10 @@ impl Confinement {
     /// What mounts cannot enforce; none when they can enforce all of it.
     pub fn beyond_mounts(&self) -> Option<&'static str> {
         if self.readable.is_some() {
-            return Some("a profile that lets only some places be read");
+            return Some("one that lets only some places be read");
         }
         // What is made while the command runs would not be covered.
-        (!self.hidden_patterns.is_empty()).then_some("a profile that keeps a pattern of places from being read")
+        (!self.hidden_patterns.is_empty()).then_some("one that keeps a pattern of places from being read")
     }
 
     /// What rules that only add cannot enforce; none when they can enforce all of it.
@@ -161,13 +185,13 @@ impl Confinement {
             return Some(what);
         }
         if !self.hidden.is_empty() {
-            return Some("a profile that keeps places from being read");
+            return Some("one that keeps places from being read");
         }
         let below_root = |place: &PathBuf| self.roots.iter().any(|root| place.starts_with(&root.path));
         self.read_only
             .iter()
             .any(below_root)
-            .then_some("a profile that keeps places below a writable folder read-only")
+            .then_some("one that keeps places below a writable folder read-only")
     }
 }
 

@@ -39,11 +39,38 @@ impl Way {
         }
     }
 
+    /// What it cannot protect, one line each (docs/sandbox.md says more).
+    pub fn limits(&self) -> &'static [&'static str] {
+        match self {
+            Way::Mounts { .. } => &EVERYWHERE,
+            Way::Bubblewrap { .. } => &BY_BUBBLEWRAP,
+            Way::Landlock { .. } => &BY_LANDLOCK,
+        }
+    }
+
     /// Whether it protects paths below writable roots, and can keep files from being read.
     pub fn protects_paths(&self) -> bool {
         !matches!(self, Way::Landlock { .. })
     }
 }
+
+const READING: &str = "reading: every file that the server's user may read can be read";
+const SERVICES: &str = "with the network on, services of this machine on Unix sockets";
+const SHARED: &str = "names like .git directly in /tmp and $TMPDIR that do not exist";
+const EVERYWHERE: [&str; 3] = [READING, SERVICES, SHARED];
+const BY_BUBBLEWRAP: [&str; 4] = [
+    READING,
+    SERVICES,
+    SHARED,
+    "folders whose .git is a link: commands there are refused",
+];
+const BY_LANDLOCK: [&str; 5] = [
+    READING,
+    SERVICES,
+    ".git, .codex and .agents in writable folders",
+    "modes, owners and times of files elsewhere",
+    "a command that leaves its process group may outlive its call",
+];
 
 /// A way that was tried.
 #[derive(Debug, Clone)]

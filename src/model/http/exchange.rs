@@ -124,6 +124,26 @@ impl Endpoint {
         Ok(ModelStream::new(head, events))
     }
 
+    /// Asks for what is there, and gives the status of whatever answer comes.
+    pub(in crate::model) async fn look(&self) -> Result<u16, ModelError> {
+        let client = client::client(&self.url).await?;
+        let mut headers = self.headers.clone();
+        if let Some(token) = self.auth.header(false).await? {
+            headers.insert(AUTHORIZATION, token);
+        }
+        let sent = client.get(self.url.clone()).headers(headers).send().await;
+        let answer = sent.map_err(|error| {
+            // The outer texts say that a request failed; the innermost says why.
+            let error = error.without_url();
+            let mut why: &dyn std::error::Error = &error;
+            while let Some(inner) = why.source() {
+                why = inner;
+            }
+            ModelError::disconnected(why.to_string())
+        })?;
+        Ok(answer.status().as_u16())
+    }
+
     /// Posts to the provider until it answers with a success, or for good with a fault.
     pub(in crate::model) async fn open(
         &self,

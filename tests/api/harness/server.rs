@@ -56,7 +56,8 @@ pub struct Process {
 }
 
 impl Process {
-    fn command(&self) -> Command {
+    /// A command that starts the program this way.
+    pub fn command(&self) -> Command {
         let mut command = match &self.program {
             Some(program) => Command::new(program),
             None => Command::new(binary()),

@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::apply::{Applied, Change, VerifiedPatch, apply, shown, verify};
+use super::apply::{Applied, Change, VerifiedPatch, apply, shown, unreadable, verify};
 use super::decision::{PatchDecision, TouchedPath, patch_decision};
 use super::grammar;
 use crate::engine::environments::{Environment, writable_there};
@@ -226,10 +226,7 @@ pub async fn run_patch(
     environment: &Environment,
 ) -> PatchOutcome {
     let turn = Arc::clone(&cx.turn);
-    let (place, bounds) = (
-        Arc::clone(&environment.place),
-        environment.bounds(&turn.settings, turn.granted()),
-    );
+    let (place, bounds) = (Arc::clone(&environment.place), turn.bounds_there(environment));
     let asked_about = text.trim().to_owned();
     let judged = tokio::task::spawn_blocking(move || {
         let patch = grammar::parse(&text).map_err(|error| format!("apply_patch verification failed: {error}"))?;
@@ -237,12 +234,17 @@ pub async fn run_patch(
             return Err("apply_patch environment selection is unavailable for this turn".to_owned());
         }
         let files = Arc::clone(&place).files(None);
-        let patch =
-            verify(patch, &cwd, &*files).map_err(|error| format!("apply_patch verification failed: {error}"))?;
-        let confinement = match place.is_remote() {
-            false => turn.confinement(&bounds.grants),
-            true => writable_there(&bounds),
+        let (confinement, unreadable) = match &bounds {
+            Some(bounds) => (writable_there(bounds), None),
+            None => {
+                let confinement = turn.confinement(&turn.granted());
+                let held = confinement.as_ref();
+                let unreadable = held.and_then(|confinement| unreadable(&patch, &cwd, confinement));
+                (confinement, unreadable)
+            }
         };
+        let verified = unreadable.map_or_else(|| verify(patch, &cwd, &*files), Err);
+        let patch = verified.map_err(|error| format!("apply_patch verification failed: {error}"))?;
         let (policy, sandbox) = (&turn.settings.approval_policy, &turn.settings.sandbox);
         let decision = patch_decision(policy, sandbox, confinement.as_ref(), &patch.touched);
         Ok((patch, decision))
@@ -274,7 +276,8 @@ pub async fn run_patch(
     }
     let (turn, call_id) = (Arc::clone(&cx.turn), cx.call.call_id.clone());
     // What nobody was asked about keeps to its bounds elsewhere, too: links cannot be looked at from here.
-    let bounds = (decision == PatchDecision::Apply).then(|| environment.bounds(&turn.settings, turn.granted()));
+    let unasked = decision == PatchDecision::Apply;
+    let bounds = turn.bounds_there(environment).filter(|_| unasked);
     let files = Arc::clone(&environment.place).files(bounds);
     let work = tokio::spawn(apply_and_tell(turn, call_id, patch, files));
     work.await

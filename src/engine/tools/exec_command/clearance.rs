@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::engine::approvals::{Asked, Consent, ask_about_command};
 use crate::engine::commands::ApprovalKey;
-use crate::engine::environments::Environment;
+use crate::engine::environments::{Environment, can_be_told};
 use crate::engine::tools::command_item::CommandItem;
 use crate::engine::tools::command_text::not_run;
 use crate::engine::tools::{ToolContext, ToolOutput, request_permissions};
@@ -16,7 +16,8 @@ use crate::exec::decision::{
     Decision, Placement, Question, Request, SandboxAvailability, decide, refuse_escalation, retry,
 };
 use crate::exec::permissions::Grants;
-use crate::exec::place::Bounds;
+use crate::exec::place::Hold;
+use crate::exec::sandbox::Confinement;
 use crate::exec::shell::{Shell, display};
 use crate::protocol::{AbsolutePathBuf, AskForApproval};
 
@@ -57,8 +58,9 @@ pub(super) async fn clear(
     let commands = &cx.turn.services.commands;
     let rules = commands.rules();
     // Somebody has to ask an executor what it can do; where nothing is restricted nobody needs to know.
-    let availability = match environment.bounds(settings, wish.grants.clone()).restrict() {
+    let availability = match settings.restricts_commands() {
         false => SandboxAvailability::Available,
+        true if environment.place.is_remote() && !can_be_told(settings) => SandboxAvailability::UnavailableThere,
         true => match environment.place.availability().await {
             Ok(availability) => availability,
             Err(error) => return Err(not_run(&display(&argv), &error.to_string())),
@@ -67,7 +69,8 @@ pub(super) async fn clear(
     let request = Request {
         argv: &argv,
         approval: &settings.approval_policy,
-        sandbox: &settings.sandbox,
+        restricted: settings.restricts_commands(),
+        reads_all: settings.reads_all(),
         availability,
         escalated: wish.escalated,
         widened: wish.widened,
@@ -140,13 +143,20 @@ async fn consent(cx: &ToolContext, item: &CommandItem, asked: Asked<'_>) -> Resu
 }
 
 impl Cleared {
-    /// What holds for the command there; none when nothing confines it.
-    pub(super) fn bounds(&self, cx: &ToolContext, environment: &Environment) -> Option<Bounds> {
+    /// What the command is held to; none when nothing confines it.
+    pub(super) async fn hold(&self, cx: &ToolContext, environment: &Environment) -> Option<Hold> {
         if self.placement == Placement::Unrestricted {
             return None;
         }
-        let bounds = environment.bounds(&cx.turn.settings, self.grants.clone());
-        bounds.restrict().then_some(bounds)
+        if let Some(bounds) = cx.turn.bounds_there(environment) {
+            return Some(Hold::There(bounds));
+        }
+        let (turn, grants) = (cx.turn.clone(), self.grants.clone());
+        // A lookup that fell confines to reading.
+        let confinement = tokio::task::spawn_blocking(move || turn.confinement(&grants))
+            .await
+            .unwrap_or_else(|_| Some(Confinement::default()));
+        confinement.map(Hold::Here)
     }
 
     /// Whether the approval policy asks about commands that the sandbox stopped.
