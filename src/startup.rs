@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::actors::db::{self, Db};
+use crate::actors::process::{ProcessLimits, Processes};
 use crate::actors::supervisor::{Supervise, Supervisor, SupervisorHandle};
 use crate::actors::thread::{Surroundings, ThreadRegistry};
 use crate::actors::{Handle, Kernel};
@@ -169,6 +170,10 @@ pub(crate) fn services(
         environments: Arc::new(environments),
         models: Models::new(home.clone()),
         threads: Arc::new(threads),
+        processes: Arc::new(Processes::new(ProcessLimits {
+            each_connection: settings.max_processes_per_connection,
+            total: settings.max_processes,
+        })),
         clients,
         pending,
         replay,
@@ -294,6 +299,12 @@ impl Server {
             .is_err()
         {
             tracing::warn!("threads still run at the end");
+        }
+        if timeout(LAST_WORDS, self.kernel.services().processes.shutdown())
+            .await
+            .is_err()
+        {
+            tracing::warn!("processes of clients still run at the end");
         }
         let index = self.index.lock().ok().and_then(|mut index| index.take());
         if let Some(index) = index

@@ -11,7 +11,9 @@ pub mod identity;
 pub mod lanes;
 pub mod notices;
 pub mod outbox;
+pub mod output;
 pub mod pending;
+pub mod processes;
 pub mod replay;
 pub mod services;
 

@@ -18,6 +18,7 @@ use crate::rpc::directory::{ClientDirectory, ThreadDirectory};
 use crate::rpc::identity::Identity;
 use crate::rpc::notices::Notices;
 use crate::rpc::pending::PendingServerRequests;
+use crate::rpc::processes::ProcessDirectory;
 use crate::rpc::replay::ReplayLimits;
 use crate::settings::Settings;
 use crate::store::{AgentGraphStore, ThreadStore};
@@ -44,6 +45,8 @@ pub struct Services {
     pub models: Models,
     /// The loaded threads.
     pub threads: Arc<dyn ThreadDirectory>,
+    /// The processes that clients run.
+    pub processes: Arc<dyn ProcessDirectory>,
     /// The connected clients.
     pub clients: Arc<ClientDirectory>,
     /// Requests to clients that wait for an answer.

@@ -78,6 +78,7 @@ impl Trial {
             hooks: Arc::default(),
             came_by: std::sync::Mutex::new(None),
             patch_approvals: Default::default(),
+            guardian: Default::default(),
             commands: Default::default(),
         };
         let (sender, events) = mpsc::channel(64);
