@@ -22,7 +22,8 @@ use crate::actors::thread::{Surroundings, ThreadRegistry};
 use crate::actors::{Handle, Kernel};
 use crate::config::ConfigLoader;
 use crate::engine::turn::run_turn;
-use crate::exec::Sandbox;
+use crate::exec::place::LocalPlace;
+use crate::exec::{Environments, Sandbox};
 use crate::model::Models;
 use crate::protocol::ConfigWarningNotification;
 use crate::rpc::EncodedNotification;
@@ -69,6 +70,9 @@ pub enum StartError {
     /// The configuration holds what nobody knows.
     #[error(transparent)]
     Config(#[from] crate::config::StrictError),
+    /// The places where commands could run are not what anybody meant.
+    #[error(transparent)]
+    Environments(#[from] crate::exec::environments::EnvironmentsError),
     /// A listener cannot be started.
     #[error("{0}")]
     Listener(String),
@@ -98,7 +102,7 @@ pub async fn build(options: Options) -> Result<Server, StartError> {
     let load = Arc::new(Load::default());
     let supervisor = Supervisor::launch(load.clone());
     let store = LocalThreadStore::open(settings.home.clone(), settings.durability);
-    let services = services(settings, &options.config, &store);
+    let services = services(settings, &options.config, &store)?;
     try_sandbox(&services.sandbox);
     if options.strict_config {
         services.config.check_strict()?;
@@ -128,8 +132,14 @@ pub async fn build(options: Options) -> Result<Server, StartError> {
 }
 
 /// Makes the services. Threads get arbiters of their own.
-pub(crate) fn services(settings: Settings, config: &[(String, String)], store: &LocalThreadStore) -> Arc<Services> {
+pub(crate) fn services(
+    settings: Settings,
+    config: &[(String, String)],
+    store: &LocalThreadStore,
+) -> Result<Arc<Services>, StartError> {
     let home = settings.home.clone();
+    let sandbox = Arc::new(Sandbox::new(settings.sandbox_method));
+    let environments = Environments::load(&home, LocalPlace::new(sandbox.clone()))?;
     let server_cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let clients = Arc::new(ClientDirectory::default());
     let pending = Arc::new(PendingServerRequests::default());
@@ -156,7 +166,8 @@ pub(crate) fn services(settings: Settings, config: &[(String, String)], store: &
         agents: Arc::new(store.agent_graph()),
         spawning: Mutex::default(),
         store: threads_on_disk,
-        sandbox: Arc::new(Sandbox::new(settings.sandbox_method)),
+        sandbox,
+        environments: Arc::new(environments),
         models: Models::new(home.clone()),
         threads: Arc::new(threads),
         processes: Arc::new(Processes::new(ProcessLimits {
@@ -173,7 +184,7 @@ pub(crate) fn services(settings: Settings, config: &[(String, String)], store: &
         home,
     });
     tell_warnings(&services, store);
-    services
+    Ok(services)
 }
 
 /// Finds out by which way commands are confined, aside: the first client need not wait for it.

@@ -163,17 +163,15 @@ impl ConfigLoader {
             let values = values.clone();
             lay(&mut merged, &values);
         }
-        let markers: Vec<String> = match merged.get("project_root_markers").and_then(|value| value.as_array()) {
-            Some(markers) => markers.iter().filter_map(|m| m.as_str()).map(str::to_string).collect(),
-            None => vec![".git".into()],
-        };
+        let markers = root_markers(&merged);
         let root = trust::project_root(cwd, &markers);
         let trust = trust::trust_level(&merged, cwd, root.as_deref());
         if trust == Some(TrustLevel::Trusted) {
             for folder in project_folders(cwd, root.as_deref()) {
                 if let Ok(table) = self.files.read(&folder.join(".codex/config.toml")) {
                     let mut table = (*table).clone();
-                    table.retain(|key, _| !NOT_FOR_PROJECTS.contains(&key));
+                    // By then it is found where the project begins.
+                    table.retain(|key, _| !NOT_FOR_PROJECTS.contains(&key) && key != "project_root_markers");
                     lay(&mut merged, &table);
                 }
             }
@@ -199,6 +197,7 @@ impl ConfigLoader {
             None => self.server_cwd.clone(),
         };
         let (merged, project_root, trust) = self.merged(&cwd, &overrides.config);
+        let project_root_markers = root_markers(&merged);
         let toml: ConfigToml = serde::Deserialize::deserialize(toml::Value::Table(merged))
             .map_err(|error: toml::de::Error| self.misread(&error))?;
         let provider_id = overrides.model_provider.clone().or_else(|| toml.model_provider.clone());
@@ -245,6 +244,7 @@ impl ConfigLoader {
         Ok(ResolvedConfig {
             home: self.home.clone(),
             project_root,
+            project_root_markers,
             trust,
             model: overrides.model.clone().or(toml.model),
             model_provider: provider_id,
@@ -399,6 +399,14 @@ fn find_provider(id: &str, toml: &ConfigToml) -> Result<ProviderConfig, ConfigEr
     let provider = provider.ok_or_else(|| ConfigError::UnknownProvider(id.to_string()))?;
     provider.validate(id)?;
     Ok(provider)
+}
+
+/// What shows that a folder is the top of a project.
+fn root_markers(config: &toml::Table) -> Vec<String> {
+    match config.get("project_root_markers").and_then(|value| value.as_array()) {
+        Some(markers) => markers.iter().filter_map(|m| m.as_str()).map(str::to_string).collect(),
+        None => vec![".git".into()],
+    }
 }
 
 /// The folders between the project root and `cwd`, root first; `cwd` alone without a root.

@@ -117,6 +117,8 @@ pub struct ResolvedConfig {
     pub cwd: PathBuf,
     /// The project's root, when one of the markers was found.
     pub project_root: Option<PathBuf>,
+    /// What shows that a folder is the top of a project.
+    pub project_root_markers: Vec<String>,
     /// What the user decided about the project.
     pub trust: Option<TrustLevel>,
     /// The model's slug; `None` = the provider's default.

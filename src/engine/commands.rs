@@ -17,6 +17,8 @@ use crate::exec::{Sandbox, Sessions};
 /// What a user approved for the session: exactly this command, here, in this manner.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ApprovalKey {
+    /// The environment that it is for.
+    pub environment: Arc<str>,
     /// The command line.
     pub argv: Vec<String>,
     /// Where it runs.

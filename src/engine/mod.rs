@@ -6,6 +6,7 @@ pub mod commands;
 pub mod compaction;
 pub mod context;
 pub mod diff;
+pub mod environments;
 pub mod goal;
 pub mod guardian;
 pub mod history;

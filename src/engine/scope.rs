@@ -3,7 +3,7 @@
 //! Made once per turn, held in an `Arc` by the loop and by each running tool. A tool's watcher may outlive the turn
 //! (a background command); it then still publishes under the old turn.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::config::ResolvedConfig;
@@ -11,13 +11,16 @@ use crate::engine::agents::AgentSeat;
 use crate::engine::commands::CommandState;
 use crate::engine::context::ProjectDocs;
 use crate::engine::diff::{self, TurnDiff};
+use crate::engine::environments::{self, Environment};
 use crate::engine::goal::GoalKeeper;
 use crate::engine::guardian;
 use crate::engine::host::TurnHost;
 use crate::engine::settings::TurnSettings;
 use crate::engine::tools::ToolSet;
 use crate::engine::tools::apply_patch::PatchApprovals;
+use crate::exec::Environments;
 use crate::exec::permissions::Grants;
+use crate::exec::place::Bounds;
 use crate::exec::sandbox::Confinement;
 use crate::exec::sandbox::policy::Place;
 use crate::hooks::HookSet;
@@ -44,6 +47,8 @@ pub struct ThreadServices {
     pub agents: Option<AgentSeat>,
     /// What the thread is to achieve.
     pub goal: Arc<GoalKeeper>,
+    /// The environments that turns can have.
+    pub environments: Arc<Environments>,
     /// Processes, command rules and approvals.
     pub commands: CommandState,
     /// The name of the user's shell, as the model is told it (`bash`).
@@ -91,6 +96,8 @@ pub struct TurnScope {
     pub settings: Arc<TurnSettings>,
     /// What is known about the turn's model, overrides of the configuration included.
     pub model: Arc<ModelInfo>,
+    /// Where its commands run and its files are, the primary environment first.
+    pub environments: Vec<Environment>,
     /// What the turn's patches have done to files.
     pub diff: Mutex<TurnDiff>,
     /// What is known of judgements of approvals.
@@ -110,6 +117,7 @@ impl TurnScope {
         model: Arc<ModelInfo>,
     ) -> Self {
         TurnScope {
+            environments: environments::resolve(&services.environments, &settings),
             host,
             services,
             settings,
@@ -124,6 +132,20 @@ impl TurnScope {
     /// The thread's rollout.
     pub fn recorder(&self) -> &Recorder {
         &self.services.recorder
+    }
+
+    /// The environment that a call names, or the primary one. The error is for the model.
+    pub fn environment(&self, id: Option<&str>) -> Result<&Environment, String> {
+        match id {
+            None => self
+                .environments
+                .first()
+                .ok_or_else(|| "this turn has no environment".to_owned()),
+            Some(id) => {
+                let found = self.environments.iter().find(|environment| *environment.id == *id);
+                found.ok_or_else(|| format!("unknown turn environment id `{id}`"))
+            }
+        }
     }
 
     /// What the user granted beyond the sandbox policy, for the session and for this turn.
@@ -156,6 +178,26 @@ impl TurnScope {
         // Whoever switched the proxy on wants the network filtered, which nothing here does.
         confinement.network &= !config.feature(NETWORK_PROXY);
         Some(confinement)
+    }
+
+    /// What holds for patches, and for commands that are not let out, in an environment on another machine; none for one
+    /// on this machine.
+    pub fn bounds_there(&self, environment: &Environment) -> Option<Bounds> {
+        let remote = environment.place.is_remote();
+        let mut bounds = remote.then(|| environments::bounds_there(&self.settings, &environment.cwd))?;
+        if self.services.config.feature(NETWORK_PROXY) {
+            bounds.close_network();
+        }
+        Some(bounds)
+    }
+
+    /// Whether a file of an environment may not even be read. Touches the disk.
+    pub fn hides(&self, environment: &Environment, path: &Path) -> bool {
+        match environment.place.is_remote() {
+            // What a profile hides has its names here.
+            true => !self.settings.reads_all(),
+            false => self.confinement(&self.granted()).is_some_and(|held| held.hides(path)),
+        }
     }
 
     /// Publishes the turn's diff, if there is one.

@@ -2,8 +2,8 @@
 //! `turn_context` line says of them.
 //!
 //! Invariant: overrides are sticky, so a turn's settings are the thread's settings at its start. The collaboration
-//! mode wins over model and effort when one request names both. Turn-scoped values (output schema, environments)
-//! are not in here.
+//! mode wins over model and effort when one request names both. The output schema is not in here: it is the turn's own.
+//! The environments that `turn/start` names hold for that turn alone.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,12 +11,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{PermissionsProfile, ResolvedConfig};
+use crate::engine::environments::EnvironmentChoice;
+use crate::exec::environments::LOCAL;
 use crate::exec::permissions::PlacedProfile;
 use crate::exec::sandbox::Confinement;
 use crate::exec::sandbox::policy::Place;
 use crate::protocol::{
     AbsolutePathBuf, ActivePermissionProfile, ApprovalsReviewer, AskForApproval, CollaborationMode, ModeKind,
-    NetworkAccess, Personality, ReasoningEffort, ReasoningSummary, SandboxPolicy, Settings, TurnStartParams,
+    NetworkAccess, Personality, ReasoningEffort, ReasoningSummary, SandboxPolicy, Settings, TurnEnvironmentParams,
+    TurnStartParams,
 };
 
 /// What governs a turn. Cheap to clone: texts are shared.
@@ -30,6 +33,8 @@ pub struct TurnSettings {
     pub cwd: AbsolutePathBuf,
     /// The roots of the workspace; the cwd unless the client named others.
     pub workspace_roots: Vec<AbsolutePathBuf>,
+    /// Where commands run and files are, the primary environment first; its folder is the cwd.
+    pub environments: Arc<[EnvironmentChoice]>,
     /// When the user is asked.
     pub approval_policy: AskForApproval,
     /// Who is asked.
@@ -269,6 +274,7 @@ impl TurnSettings {
             } else {
                 self.workspace_roots.clone()
             },
+            environments: (!self.is_plainly_local()).then(|| self.told_environments()),
             current_date: Some(clock.date.clone()),
             timezone: Some(clock.timezone.clone()),
             approval_policy: self.approval_policy.clone(),
@@ -283,6 +289,30 @@ impl TurnSettings {
             developer_instructions: self.developer_instructions.as_deref().map(str::to_owned),
             truncation_policy: truncation,
         }
+    }
+
+    /// Whether commands run on this machine, and nowhere else.
+    fn is_plainly_local(&self) -> bool {
+        matches!(&*self.environments, [only] if &*only.id == LOCAL)
+    }
+
+    /// The environments with the folders that they have in a turn.
+    pub(crate) fn told_environments(&self) -> Vec<EnvironmentChoice> {
+        let mut told = self.environments.to_vec();
+        if let Some(primary) = told.first_mut() {
+            primary.cwd = self.cwd.clone();
+        }
+        told
+    }
+
+    /// The settings of a turn for which a client named other environments.
+    #[must_use]
+    pub fn within(mut self, environments: &[TurnEnvironmentParams]) -> Self {
+        self.environments = environments.iter().map(EnvironmentChoice::from).collect();
+        if let Some(primary) = self.environments.first() {
+            self.cwd = primary.cwd.clone();
+        }
+        self
     }
 
     /// Takes over what a stored `turn_context` says (resume, fork): the settings are then as after that turn.
@@ -351,6 +381,9 @@ pub struct TurnContext {
     /// See [`TurnSettings::workspace_roots`]; empty when it is the cwd alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub workspace_roots: Vec<AbsolutePathBuf>,
+    /// See [`TurnSettings::environments`]; none when that is this machine alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environments: Option<Vec<EnvironmentChoice>>,
     /// The date the model was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_date: Option<String>,

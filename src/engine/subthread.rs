@@ -85,6 +85,7 @@ impl SubThread {
             false => Policy::default(),
         };
         let services = ThreadServices {
+            environments: parent.services.environments.clone(),
             config: Arc::new(config),
             provider: Arc::clone(&above.provider),
             identity: Arc::new(RequestIdentity {

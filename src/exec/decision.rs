@@ -21,6 +21,19 @@ pub enum SandboxAvailability {
     Available,
     /// There is no sandbox: restricted commands must not run unasked.
     Unavailable,
+    /// The same of another machine.
+    UnavailableThere,
+}
+
+impl SandboxAvailability {
+    /// Told to the user when agreeing means running without the protection that the sandbox policy promises.
+    fn missing(self) -> Option<&'static str> {
+        match self {
+            SandboxAvailability::Available => None,
+            SandboxAvailability::Unavailable => Some(NO_SANDBOX_REASON),
+            SandboxAvailability::UnavailableThere => Some(NO_SANDBOX_THERE_REASON),
+        }
+    }
 }
 
 /// Everything a decision depends on.
@@ -81,10 +94,17 @@ pub struct Question {
 pub const NO_SANDBOX_REASON: &str =
     "no sandbox is available on this machine, so the command would run with full access to it";
 
+/// The same of an executor.
+pub const NO_SANDBOX_THERE_REASON: &str =
+    "the environment that it is for has no sandbox, so the command would run with full access to that machine";
+
 /// Told to the user when the sandbox seems to have stopped a command.
 pub const RETRY_REASON: &str = "command failed; retry without sandbox?";
 
 /// Told to the model when such a command cannot be asked about.
+const NO_SANDBOX_THERE_REFUSAL: &str = "the sandbox policy restricts commands, the environment that this one is for has no sandbox to enforce it, and the approval policy does not allow asking";
+
+/// The same of this machine.
 const NO_SANDBOX_REFUSAL: &str = "the sandbox policy restricts commands, no sandbox is available on this machine to enforce it, and the approval policy does not allow asking";
 
 /// Why a model's wish for more than the sandbox allows is refused before anything else; `None` when it may be made.
@@ -201,7 +221,13 @@ fn run(request: &Request<'_>, script: &Judged, verdicts: &[Verdict]) -> Decision
         return Decision::Run(Placement::Unrestricted);
     }
     match cannot_ask(request.approval, false) {
-        Some(_) => Decision::Reject(NO_SANDBOX_REFUSAL.to_owned()),
+        Some(_) => Decision::Reject(
+            match request.availability {
+                SandboxAvailability::UnavailableThere => NO_SANDBOX_THERE_REFUSAL,
+                _ => NO_SANDBOX_REFUSAL,
+            }
+            .to_owned(),
+        ),
         None => Decision::Ask(request.question(None, amendment(request, script, verdicts, RuleDecision::Allow))),
     }
 }
@@ -210,15 +236,15 @@ impl Request<'_> {
     /// A question; where agreeing would lift a restriction that cannot be enforced, the reason says so.
     fn question(&self, reason: Option<String>, amendment: Option<Vec<String>>) -> Question {
         let unrestricted = self.escalated || !self.restricted;
-        let unprotected = !unrestricted && self.availability == SandboxAvailability::Unavailable;
-        let placement = match unrestricted || unprotected {
+        let unprotected = self.availability.missing().filter(|_| !unrestricted);
+        let placement = match unrestricted || unprotected.is_some() {
             true => Placement::Unrestricted,
             false => Placement::Sandboxed,
         };
         let reason = match (reason, unprotected) {
-            (Some(reason), true) => Some(format!("{reason}; {NO_SANDBOX_REASON}")),
-            (None, true) => Some(NO_SANDBOX_REASON.to_owned()),
-            (reason, false) => reason,
+            (Some(reason), Some(missing)) => Some(format!("{reason}; {missing}")),
+            (None, Some(missing)) => Some(missing.to_owned()),
+            (reason, None) => reason,
         };
         Question {
             reason,

@@ -42,14 +42,22 @@ pub type Environment = BTreeMap<OsString, OsString>;
 /// The environment of a command of a thread. `network_off` tells programs that a sandbox keeps them off the network.
 pub fn child_environment(policy: &ShellEnvironmentPolicy, thread: ThreadId, network_off: bool) -> Environment {
     let mut environment = filtered(std::env::vars_os(), policy);
-    environment.insert("CODEX_THREAD_ID".into(), thread.to_string().into());
-    if network_off {
-        environment.insert("CODEX_SANDBOX_NETWORK_DISABLED".into(), "1".into());
-    }
-    for (name, value) in PLAIN_OUTPUT {
-        environment.insert(name.into(), value.into());
-    }
+    let added = additions(thread, network_off).into_iter();
+    environment.extend(added.map(|(name, value)| (name.into(), value.into())));
     environment
+}
+
+/// What every command of a thread gets beside what the policy lets through.
+pub fn additions(thread: ThreadId, network_off: bool) -> BTreeMap<String, String> {
+    let mut added: BTreeMap<String, String> = PLAIN_OUTPUT
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    added.insert("CODEX_THREAD_ID".to_owned(), thread.to_string());
+    if network_off {
+        added.insert("CODEX_SANDBOX_NETWORK_DISABLED".to_owned(), "1".to_owned());
+    }
+    added
 }
 
 /// The part of `inherited` that the policy lets through, and what it sets.

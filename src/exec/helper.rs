@@ -11,7 +11,8 @@ use crate::exec::sandbox::Launch;
 use crate::exec::spawn::prepare_child;
 
 /// Starts a confined process with an empty environment and pipes for its input and output; what it says on standard
-/// error is nobody's. It is killed when it is dropped.
+/// error is nobody's. It is killed when it is dropped, or ends
+/// with its input.
 #[allow(clippy::disallowed_methods, reason = "this room starts processes")]
 pub fn spawn(launch: &Launch) -> io::Result<Child> {
     let mut command = Command::new(&launch.program);
@@ -22,7 +23,8 @@ pub fn spawn(launch: &Launch) -> io::Result<Child> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .kill_on_drop(true);
+        // Who is supervised ends when its input does.
+        .kill_on_drop(!launch.supervised);
     if let Some(folder) = std::env::var_os("TMPDIR") {
         command.env("TMPDIR", folder);
     }

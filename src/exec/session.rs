@@ -5,7 +5,7 @@
 //! by its own pipe. When the process ends, its output gets a short time to drain, then the rest of its process group
 //! is killed: nothing of a command outlives it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::exec::output::HeadTail;
 use crate::exec::pty::Pty;
+use crate::exec::remote::{ProcessEvent, RemoteInput, RemoteProcess};
 use crate::exec::sandbox::LaunchError;
 use crate::exec::spawn::{GroupEnd, OutputEnd, ProcessGroup, SpawnRequest, Started, spawn};
 
@@ -76,6 +77,8 @@ pub struct Collected {
     pub output: String,
     /// Its exit code, once it ended.
     pub exit_code: Option<i32>,
+    /// Why nobody knows how it ended, if nobody does.
+    pub failure: Option<String>,
 }
 
 #[derive(Default)]
@@ -97,8 +100,15 @@ pub struct Session {
     phase: watch::Sender<Phase>,
     /// How many reads the listener has passed on.
     passed_on: watch::Sender<u64>,
-    terminal: Option<Pty>,
+    input: Option<SessionInput>,
+    failure: OnceLock<String>,
     kill: CancellationToken,
+}
+
+/// How a process is typed to.
+enum SessionInput {
+    Terminal(Pty),
+    Remote(RemoteInput),
 }
 
 impl std::fmt::Debug for Session {
@@ -111,21 +121,34 @@ impl Session {
     /// Starts a process and its pump. Must run on a thread that lives as long as the server (see [`spawn`]).
     pub fn start(id: u32, item_id: Arc<str>, request: &SpawnRequest<'_>) -> Result<Arc<Session>, SpawnError> {
         let Started { child, group, output } = spawn(request)?;
-        let terminal = match &output {
-            OutputEnd::Terminal(pty) => Some(pty.clone()),
+        let input = match &output {
+            OutputEnd::Terminal(pty) => Some(SessionInput::Terminal(pty.clone())),
             OutputEnd::Pipe(_) => None,
         };
-        let session = Arc::new(Session {
+        let session = Session::new(id, item_id, input);
+        tokio::spawn(pump(Arc::clone(&session), child, group, output));
+        Ok(session)
+    }
+
+    /// Takes charge of a process on an executor. Only one with a terminal can be typed to.
+    pub(super) fn of_remote(id: u32, item_id: Arc<str>, process: RemoteProcess, terminal: bool) -> Arc<Session> {
+        let input = terminal.then(|| SessionInput::Remote(process.input()));
+        let session = Session::new(id, item_id, input);
+        tokio::spawn(follow(Arc::clone(&session), process));
+        session
+    }
+
+    fn new(id: u32, item_id: Arc<str>, input: Option<SessionInput>) -> Arc<Session> {
+        Arc::new(Session {
             id,
             item_id,
             buffers: Mutex::default(),
             phase: watch::Sender::new(Phase::Running),
             passed_on: watch::Sender::new(0),
-            terminal,
+            input,
+            failure: OnceLock::new(),
             kill: CancellationToken::new(),
-        });
-        tokio::spawn(pump(Arc::clone(&session), child, group, output));
-        Ok(session)
+        })
     }
 
     /// The number by which the model knows it.
@@ -209,13 +232,20 @@ impl Session {
                 Phase::Drained(code) => Some(code),
                 Phase::Running | Phase::Exited(_) => None,
             },
+            failure: self.failure.get().cloned(),
         }
     }
 
     /// Types into its terminal.
     pub async fn write(&self, text: &str) -> Result<(), InputError> {
-        let terminal = self.terminal.as_ref().ok_or(InputError::Closed)?;
-        Ok(terminal.write_all(text.as_bytes()).await?)
+        match self.input.as_ref().ok_or(InputError::Closed)? {
+            SessionInput::Terminal(terminal) => Ok(terminal.write_all(text.as_bytes()).await?),
+            SessionInput::Remote(input) => match input.write(text).await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(InputError::Closed),
+                Err(error) => Err(InputError::Io(error.into())),
+            },
+        }
     }
 
     /// Kills it and its children. The pump sees to the rest.
@@ -284,6 +314,43 @@ async fn pump(session: Arc<Session>, mut child: Child, group: ProcessGroup, mut 
         }
     }
     drop(group);
+    let code = ended.map_or(KILLED, |(code, _)| code);
+    let mut buffers = session.buffers();
+    buffers.listener = None;
+    session.phase.send_replace(Phase::Drained(code));
+}
+
+/// Follows a process on an executor until it has ended and nothing more comes.
+async fn follow(session: Arc<Session>, mut process: RemoteProcess) {
+    let mut ended: Option<(i32, Instant)> = None;
+    let mut killed = false;
+    loop {
+        let since_end = ended.map_or_else(Instant::now, |(_, at)| at);
+        tokio::select! {
+            biased;
+            () = session.kill.cancelled(), if !killed => {
+                killed = true;
+                process.end();
+            }
+            event = process.next() => match event {
+                ProcessEvent::Output(bytes) => session.took(&bytes).await,
+                ProcessEvent::Exited(code) => {
+                    ended = Some((code, Instant::now()));
+                    session.phase.send_replace(Phase::Exited(code));
+                }
+                ProcessEvent::Closed => break,
+                ProcessEvent::Lost(why) => {
+                    if ended.is_none() {
+                        let _ = session.failure.set(why);
+                    }
+                    break;
+                }
+            },
+            // What holds its streams goes on without it here, as everywhere: dropping it ends that.
+            () = tokio::time::sleep_until(since_end + MAX_DRAIN), if ended.is_some() => break,
+        }
+    }
+    drop(process);
     let code = ended.map_or(KILLED, |(code, _)| code);
     let mut buffers = session.buffers();
     buffers.listener = None;

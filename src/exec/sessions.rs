@@ -6,8 +6,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::BoxFuture;
 use rand::RngExt;
 
+use crate::exec::remote::RemoteProcess;
 use crate::exec::session::{Phase, Session, SpawnError};
 use crate::exec::spawn::SpawnRequest;
 
@@ -67,6 +69,30 @@ impl Sessions {
         }
     }
 
+    /// Starts a process elsewhere under a number of its own; `start` is given the number. If the future is dropped, the
+    /// number is free again, and so is whatever `start` made.
+    pub(super) async fn start_there(
+        &self,
+        item_id: Arc<str>,
+        terminal: bool,
+        start: impl FnOnce(u32) -> BoxFuture<'static, Result<RemoteProcess, SpawnError>>,
+    ) -> Result<Arc<Session>, SpawnError> {
+        let mut slot = Slot {
+            sessions: self,
+            id: Some(self.registry().reserve()),
+        };
+        let id = slot.id.unwrap_or_default();
+        let process = start(id).await?;
+        let session = Session::of_remote(id, item_id, process, terminal);
+        slot.id = None;
+        match self.registry().sessions.get_mut(&id) {
+            Some(entry) => entry.session = Some(Arc::clone(&session)),
+            // The thread was closed meanwhile.
+            None => session.kill(),
+        }
+        Ok(session)
+    }
+
     /// The process of a number, which counts as a use.
     pub fn get(&self, id: u32) -> Option<Arc<Session>> {
         let mut registry = self.registry();
@@ -103,6 +129,20 @@ impl Sessions {
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A number that is given back unless a process takes it.
+struct Slot<'a> {
+    sessions: &'a Sessions,
+    id: Option<u32>,
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.sessions.forget(id);
+        }
     }
 }
 

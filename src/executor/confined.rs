@@ -1,7 +1,7 @@
 //! Operations on files under a sandbox context: each in a process of this program that confines itself first.
 //!
-//! A context that restricts nothing costs nothing. One that this sandbox cannot enforce to the letter (folders that may
-//! not be read, patterns) is refused: an operation never runs with more rights than its client meant it to have.
+//! A context that restricts nothing costs nothing. One that the sandbox of this machine cannot enforce to the letter is
+//! refused: an operation never runs with more rights than its client meant it to have.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -15,11 +15,14 @@ use tokio::io::AsyncWriteExt;
 
 use super::files::FileJob;
 use super::refusal::Refusal;
+use crate::exec::permissions::places::spots;
 use crate::exec::sandbox::Confinement;
-use crate::exec::sandbox::policy::WritableRoot;
+use crate::exec::sandbox::policy::Place;
 use crate::exec::{Sandbox, helper};
 use crate::protocol::exec_server::{FilePermissions, FileRules, FileSystemSandboxContext, Network};
-use crate::protocol::{FileSystemAccessMode, FileSystemPath, FileSystemSandboxEntry, FileSystemSpecialPath};
+use crate::protocol::{
+    AbsolutePathBuf, FileSystemAccessMode, FileSystemPath, FileSystemSandboxEntry, FileSystemSpecialPath,
+};
 
 /// The first argument that makes this program do one operation and end. No subcommand can have this name.
 const FILES_WORD: &str = "+files";
@@ -42,79 +45,60 @@ fn resolve(context: &FileSystemSandboxContext) -> Result<Option<Confinement>, Re
             FileRules::Restricted { entries, .. } => (entries, *network == Network::Enabled),
         },
     };
-    let cwd = context.cwd.as_ref().map(|cwd| cwd.0.as_path());
-    let of = |access| {
-        entries
-            .iter()
-            .filter(move |entry: &&FileSystemSandboxEntry| entry.access == access)
+    let cwd: Vec<AbsolutePathBuf> = context.cwd.iter().map(|cwd| AbsolutePathBuf::rooted(&cwd.0)).collect();
+    let place = Place {
+        workspace_roots: &cwd,
+        home: Path::new("/"),
     };
-    if let Some(hidden) = of(FileSystemAccessMode::None).next() {
-        return Err(cannot(&format!("hide {:?}", hidden.path)));
-    }
-    let mut all_readable = false;
-    let mut read_only = Vec::new();
-    for entry in of(FileSystemAccessMode::Read) {
-        match place(&entry.path, cwd)? {
-            Some((path, _)) if path == Path::new("/") => all_readable = true,
-            Some((path, _)) => read_only.push(path),
-            None => {}
-        }
-    }
-    let mut roots = Vec::new();
-    for entry in of(FileSystemAccessMode::Write) {
-        let Some((path, shared)) = place(&entry.path, cwd)? else {
-            continue;
+    let all = |entry: &FileSystemSandboxEntry| {
+        let root = FileSystemPath::Special {
+            value: FileSystemSpecialPath::Root,
         };
-        all_readable |= path == Path::new("/");
-        let real = path.canonicalize().unwrap_or(path.clone());
-        roots.push(WritableRoot {
-            protected: read_only
-                .iter()
-                .filter(|inner| inner.starts_with(&path) || inner.starts_with(&real))
-                .cloned()
-                .collect(),
-            path: real,
-            shared,
-        });
-    }
-    if !all_readable {
-        return Err(cannot("hide everything but some folders"));
-    }
-    Ok(Some(Confinement {
-        roots,
-        network,
-        ..Confinement::default()
-    }))
-}
-
-fn cannot(what: &str) -> Refusal {
-    Refusal::invalid_params(format!(
-        "this executor's sandbox cannot {what}; the operation was not done"
-    ))
-}
-
-/// Where an entry points, and whether others share the place; none when there is no such place here.
-fn place(path: &FileSystemPath, cwd: Option<&Path>) -> Result<Option<(PathBuf, bool)>, Refusal> {
-    let special = match path {
-        FileSystemPath::Path { path } => return Ok(Some((path.as_path().to_owned(), false))),
-        FileSystemPath::GlobPattern { pattern } => return Err(cannot(&format!("go by the pattern {pattern:?}"))),
-        FileSystemPath::Special { value } => value,
+        entry.access != FileSystemAccessMode::None && entry.path == root
     };
-    Ok(match special {
-        FileSystemSpecialPath::Root => Some(("/".into(), false)),
-        FileSystemSpecialPath::SlashTmp => Some(("/tmp".into(), true)),
-        FileSystemSpecialPath::Tmpdir => std::env::var_os("TMPDIR")
-            .map(PathBuf::from)
-            .filter(|folder| folder.is_absolute())
-            .map(|folder| (folder, true)),
-        FileSystemSpecialPath::ProjectRoots { subpath } => {
-            let cwd = cwd.ok_or_else(|| Refusal::invalid_params("project roots need the context's cwd"))?;
-            Some((subpath.as_ref().map_or(cwd.to_owned(), |below| cwd.join(below)), false))
+    let mut confinement = Confinement {
+        network,
+        readable: (!entries.iter().any(all)).then(Vec::new),
+        ..Confinement::default()
+    };
+    for entry in entries
+        .iter()
+        .filter(|entry| entry.access == FileSystemAccessMode::Write)
+    {
+        let spots = spots(&known(&entry.path)?, &place);
+        confinement.open(spots.into_iter().map(|spot| (spot.path, spot.shared)));
+    }
+    for entry in entries
+        .iter()
+        .filter(|entry| entry.access != FileSystemAccessMode::Write)
+    {
+        let paths = spots(&known(&entry.path)?, &place).into_iter().map(|spot| spot.path);
+        match (entry.access, &entry.path) {
+            (FileSystemAccessMode::None, FileSystemPath::GlobPattern { pattern }) => confinement.hide_pattern(pattern),
+            (FileSystemAccessMode::None, _) => confinement.hide(paths),
+            _ => {
+                let paths: Vec<PathBuf> = paths.collect();
+                confinement.show(paths.iter().cloned());
+                // What is protected by its name already needs no more.
+                let kept = paths.into_iter().filter(|path| confinement.allows_writing(path));
+                let kept: Vec<PathBuf> = kept.collect();
+                confinement.read_only.extend(kept);
+            }
         }
-        // Everything may be read here anyway.
-        FileSystemSpecialPath::Minimal => None,
-        FileSystemSpecialPath::Unknown { path, .. } => return Err(cannot(&format!("tell what {path:?} is"))),
-    })
+    }
+    Ok(Some(confinement))
+}
+
+/// A path whose meaning is known: what is not cannot be kept to.
+fn known(path: &FileSystemPath) -> Result<FileSystemPath, Refusal> {
+    match path {
+        FileSystemPath::Special {
+            value: FileSystemSpecialPath::Unknown { path, .. },
+        } => Err(Refusal::invalid_params(format!(
+            "nobody here knows what {path:?} is; the operation was not done"
+        ))),
+        path => Ok(path.clone()),
+    }
 }
 
 /// What the process says when it is done.
@@ -128,8 +112,7 @@ enum Told {
 pub(super) async fn perform(job: &FileJob, confinement: Confinement, sandbox: &Arc<Sandbox>) -> Result<Value, Refusal> {
     let failed = |why: String| Refusal::internal(format!("fs sandbox helper failed: {why}"));
     // The process below cannot take away what lies in a folder that it may write to, so that is looked at here.
-    let protected = |path: &PathBuf| confinement.protected().iter().any(|kept| path.starts_with(kept));
-    if job.written().await?.iter().any(protected) {
+    if !job.written().await?.iter().all(|path| confinement.allows_writing(path)) {
         return Err(std::io::Error::from_raw_os_error(libc::EACCES).into());
     }
     let order = serde_json::to_vec(job).map_err(|error| failed(error.to_string()))?;

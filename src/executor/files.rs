@@ -21,6 +21,7 @@ use super::confined;
 use super::outbox::Outbox;
 use super::refusal::Refusal;
 use crate::exec::Sandbox;
+use crate::exec::files::resolved;
 use crate::protocol::RequestId;
 use crate::protocol::exec_server::*;
 
@@ -81,7 +82,7 @@ impl FileJob {
             FileJob::Copy(params) => &params.destination_path,
         };
         let path = path.0.clone();
-        tokio::task::spawn_blocking(move || vec![resolved(&path), path])
+        tokio::task::spawn_blocking(move || vec![resolved(&path)])
             .await
             .map_err(|error| Refusal::internal(error.to_string()))
     }
@@ -261,18 +262,4 @@ fn copy_one(from: &Path, to: &Path, found: &Metadata) -> Result<(), Refusal> {
 fn is_special(found: &Metadata) -> bool {
     let kind = found.file_type();
     kind.is_fifo() || kind.is_socket() || kind.is_block_device() || kind.is_char_device()
-}
-
-/// A path with the links of its existing part resolved.
-fn resolved(path: &Path) -> PathBuf {
-    for existing in path.ancestors() {
-        if let Ok(real) = existing.canonicalize() {
-            let rest = path.strip_prefix(existing).unwrap_or(Path::new(""));
-            return match rest.as_os_str().is_empty() {
-                true => real,
-                false => real.join(rest),
-            };
-        }
-    }
-    path.to_owned()
 }

@@ -31,6 +31,8 @@ const INPUT_ROOM: usize = 4 << 20;
 const INPUT_DEPTH: usize = 1024;
 /// How long output that was written before the end may take to be told before the end.
 const DRAIN: Duration = Duration::from_millis(50);
+/// How long a process that is asked to end may take.
+const STUBBORN: Duration = Duration::from_secs(5);
 /// The longest that a read waits.
 const MAX_WAIT: Duration = Duration::from_secs(600);
 
@@ -150,21 +152,26 @@ impl Process {
         group: ProcessGroup,
         ends: Vec<(OutputEnd, OutputStream)>,
     ) {
-        let mut group = GroupEnd(Some(group));
+        let mut group = GroupEnd(Some((group, false)));
         let pumps = ends.into_iter().map(|(end, stream)| self.pump(&session, end, stream));
         let pumps = futures_util::future::join_all(pumps);
         tokio::pin!(pumps);
-        let (mut open, mut killed) = (true, false);
+        let (mut open, mut killed) = (true, None::<Instant>);
         let code = loop {
             tokio::select! {
                 status = child.wait() => break self.code(status),
                 _ = &mut pumps, if open => open = false,
-                () = self.kill.cancelled(), if !killed => {
-                    killed = true;
+                () = self.kill.cancelled(), if killed.is_none() => {
+                    killed = Some(Instant::now());
                     group.kill();
+                }
+                () = tokio::time::sleep_until(killed.unwrap_or_else(Instant::now) + STUBBORN), if killed.is_some() => {
+                    killed = Some(Instant::now());
+                    group.force();
                 }
             }
         };
+        group.leader_is_gone();
         self.set_input(None);
         if open && tokio::time::timeout(DRAIN, &mut pumps).await.is_ok() {
             open = false;
@@ -280,13 +287,26 @@ enum Event<'a> {
 }
 
 /// Kills a process group when its watch ends before its time.
-struct GroupEnd(Option<ProcessGroup>);
+/// Beside the group: whether its leader was waited for.
+struct GroupEnd(Option<(ProcessGroup, bool)>);
 
 impl GroupEnd {
     fn kill(&self) {
-        if let Some(group) = self.0 {
-            group.kill();
+        match self.0 {
+            Some((group, false)) => group.kill(),
+            Some((group, true)) => group.sweep(),
+            None => {}
         }
+    }
+
+    fn force(&self) {
+        if let Some((group, false)) = self.0 {
+            group.force();
+        }
+    }
+
+    fn leader_is_gone(&mut self) {
+        self.0 = self.0.map(|(group, _)| (group, true));
     }
 
     /// Nobody holds its streams any more: its number may soon be another's.

@@ -4,6 +4,7 @@
 pub mod account;
 pub mod collaboration_mode;
 pub mod command_exec;
+pub mod environment;
 pub mod feature;
 pub mod fs;
 pub mod hook;

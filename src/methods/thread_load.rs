@@ -16,6 +16,7 @@ use crate::engine::thread_ref::{LastUsage, ThreadRef, ThreadSeed};
 use crate::engine::tools::ToolSet;
 use crate::engine::tools::apply_patch::PatchApprovals;
 use crate::engine::turn::{Conversation, model_info};
+use crate::exec::Environments;
 use crate::exec::shell::Shell;
 use crate::hooks::HookSet;
 use crate::methods::thread_setup::Prepared;
@@ -299,7 +300,16 @@ impl Loading {
             }
         }
         let seat = agents::seat(services, lineage);
-        let mut seed = self.seed(&services.models, identity, commands, goal, hooks, Some(seat))?;
+        let environments = services.environments.clone();
+        let mut seed = self.seed(
+            environments,
+            &services.models,
+            identity,
+            commands,
+            goal,
+            hooks,
+            Some(seat),
+        )?;
         seed.subscribers = loader.subscribers;
         services.threads.spawn(seed).await
     }
@@ -315,8 +325,10 @@ impl Loading {
             .map_err(|_| RpcError::internal("failed to read the hooks"))
     }
 
+    #[allow(clippy::too_many_arguments, reason = "each is made by another service")]
     fn seed(
         self,
+        environments: Arc<Environments>,
         models: &Models,
         identity: RequestIdentity,
         commands: CommandState,
@@ -343,6 +355,7 @@ impl Loading {
             tools,
             agents,
             goal: Arc::new(goal),
+            environments,
             commands,
             shell: Shell::login().name().into(),
             project_docs: self.prepared.docs,

@@ -31,6 +31,7 @@ macro_rules! take_wishes {
                         personality: $personality(&mut *params),
                     },
                     roots: params.runtime_workspace_roots.take(),
+                    environments: None,
                 }
             }
         }

@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::{ConfigError, ConfigLoader, ResolvedConfig, ThreadOverrides};
-use crate::engine::context::project_docs::{ProjectDocs, ProjectDocsQuery};
+use crate::engine::context::project_docs::{ProjectDocs, ProjectDocsQuery, root_in};
 use crate::engine::settings::{ChosenPermissions, TurnSettings};
-use crate::exec::Sandbox;
+use crate::exec::files::{Files, LocalFiles};
 use crate::exec::permissions::PlacedProfile;
+use crate::exec::place::Place;
 use crate::exec::sandbox::Confinement;
-use crate::methods::git_state;
+use crate::exec::{Environments, Sandbox};
+use crate::methods::{environment, git_state};
 use crate::model::default_model;
 use crate::protocol::*;
 use crate::rpc::RpcError;
@@ -26,6 +28,8 @@ pub(crate) struct Wishes {
     pub(crate) overrides: ThreadOverrides,
     /// The roots of the workspace; relative ones start at the working folder.
     pub(crate) roots: Option<Vec<String>>,
+    /// Where its commands run; none leaves that to the server.
+    pub(crate) environments: Option<Vec<TurnEnvironmentParams>>,
     /// The user named the folder: with a sandbox that writes, that is a decision to trust it.
     pub(crate) trust: bool,
 }
@@ -70,13 +74,17 @@ impl Wishes {
 /// Resolves the configuration for a thread.
 pub(crate) async fn prepare(cx: &RequestContext, wishes: Wishes) -> Result<Prepared, RpcError> {
     let services = Arc::clone(&cx.services);
-    tokio::task::spawn_blocking(move || resolve(&services.config, wishes))
+    tokio::task::spawn_blocking(move || resolve(&services.config, &services.environments, wishes))
         .await
         .map_err(|_| RpcError::internal("the configuration could not be loaded"))?
         .map_err(|error| RpcError::invalid_request(format!("failed to load configuration: {error}")))
 }
 
-pub(crate) fn resolve(loader: &ConfigLoader, wishes: Wishes) -> Result<Prepared, ConfigError> {
+pub(crate) fn resolve(
+    loader: &ConfigLoader,
+    environments: &Environments,
+    wishes: Wishes,
+) -> Result<Prepared, ConfigError> {
     let mut config = loader.resolve(&wishes.overrides)?;
     let cwd = AbsolutePathBuf::rooted(normal(&config.cwd));
     let policy = match &config.profile {
@@ -102,7 +110,10 @@ pub(crate) fn resolve(loader: &ConfigLoader, wishes: Wishes) -> Result<Prepared,
         Some(model) => model.clone(),
         None => default_model(&config.model_provider).to_owned(),
     };
+    let chosen = environment::of_thread(environments, wishes.environments.as_deref(), &cwd);
+    let primary = chosen.first().and_then(|primary| environments.get(&primary.id));
     let mut settings = TurnSettings {
+        environments: chosen.into(),
         model: model.into(),
         model_provider: config.model_provider.as_str().into(),
         workspace_roots,
@@ -125,16 +136,28 @@ pub(crate) fn resolve(loader: &ConfigLoader, wishes: Wishes) -> Result<Prepared,
     }
     Ok(Prepared {
         confinement: settings.placed_profile().and_then(|profile| profile.confinement()),
-        docs: ProjectDocs::read(&ProjectDocsQuery {
-            home: &config.home,
-            cwd: settings.cwd.as_path(),
-            root: config.project_root.as_deref(),
-            fallback_names: &config.project_doc_fallback_filenames,
-            budget: config.project_doc_max_bytes,
-        }),
+        docs: docs(&config, &settings, primary),
         git: git_state::read(settings.cwd.as_path()),
         config: Arc::new(config),
         settings,
+    })
+}
+
+/// AGENTS.md of the home, and of the project where the thread works first.
+fn docs(config: &ResolvedConfig, settings: &TurnSettings, primary: Option<Arc<dyn Place>>) -> ProjectDocs {
+    let cwd = settings.cwd.as_path();
+    let elsewhere = primary.filter(|place| place.is_remote()).map(|place| place.files(None));
+    let (files, root): (&dyn Files, Option<PathBuf>) = match &elsewhere {
+        None => (&LocalFiles, config.project_root.clone()),
+        Some(files) => (&**files, root_in(&**files, cwd, &config.project_root_markers)),
+    };
+    ProjectDocs::read(&ProjectDocsQuery {
+        home: &config.home,
+        files,
+        cwd,
+        root: root.as_deref(),
+        fallback_names: &config.project_doc_fallback_filenames,
+        budget: config.project_doc_max_bytes,
     })
 }
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::methods::dynamic_tools;
+use crate::methods::environment;
 use crate::methods::thread_events;
 use crate::methods::thread_load::{self, Origin};
 use crate::methods::thread_overrides::LoadedThread;
@@ -20,8 +21,9 @@ pub async fn start(cx: RequestContext, mut params: ThreadStartParams) -> Result<
     notice_extended_history(&cx, params.persist_extended_history);
     let tools = params.dynamic_tools.take().unwrap_or_default();
     dynamic_tools::check(&tools)?;
-    known_environments(params.environments.as_deref())?;
-    let wishes = Wishes::from(&mut params);
+    environment::check(&cx.services.environments, params.environments.as_deref())?;
+    let mut wishes = Wishes::from(&mut params);
+    wishes.environments = params.environments.take();
     wishes.check()?;
     let prepared = thread_setup::prepare(&cx, wishes).await?;
     let warnings = ThreadWarnings::of(&cx, &prepared);
@@ -57,20 +59,5 @@ pub(crate) fn notice_extended_history(cx: &RequestContext, used: bool) {
             details: Some("Remove this parameter. App-server always uses limited history persistence.".into()),
             summary: "persistExtendedHistory is deprecated and ignored".into(),
         });
-    }
-}
-
-/// Refuses environments that this server does not have: the only one is this machine.
-pub(crate) fn known_environments(environments: Option<&[TurnEnvironmentParams]>) -> Result<(), RpcError> {
-    let unknown = environments
-        .unwrap_or_default()
-        .iter()
-        .find(|environment| environment.environment_id != "local");
-    match unknown {
-        Some(unknown) => Err(RpcError::invalid_request(format!(
-            "unknown turn environment id `{}`",
-            unknown.environment_id
-        ))),
-        None => Ok(()),
     }
 }

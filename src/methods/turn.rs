@@ -7,9 +7,9 @@ use tokio::sync::oneshot;
 
 use crate::engine::context::input::check_size;
 use crate::engine::thread_ref::{Go, ThreadCommand};
+use crate::methods::environment;
 use crate::methods::thread_lookup::{loaded, refused};
 use crate::methods::thread_permissions;
-use crate::methods::thread_start::known_environments;
 use crate::protocol::*;
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
@@ -18,7 +18,7 @@ use crate::rpc::context::RequestContext;
 pub async fn start(cx: RequestContext, params: TurnStartParams) -> Result<TurnStartResponse, RpcError> {
     check_length(&params.input)?;
     let thread = loaded(&cx, &params.thread_id)?;
-    known_environments(params.environments.as_deref())?;
+    environment::check(&cx.services.environments, params.environments.as_deref())?;
     let permissions = thread_permissions::of_turn(&cx, &thread, &params).await?;
     let go = after_response(&cx);
     let turn_id = thread

@@ -172,7 +172,7 @@ macro_rules! client_methods {
             RemoteControlStatusRead: "remoteControl/status/read" (NoParams) -> RemoteControlStatusReadResponse, Experimental, SharedRead(Global::RemoteControl), unbuilt;
             CollaborationModeList: "collaborationMode/list" (CollaborationModeListParams) -> CollaborationModeListResponse, Experimental, None, collaboration_mode::list;
             MockExperimentalMethod: "mock/experimentalMethod" (MockExperimentalMethodParams) -> MockExperimentalMethodResponse, Experimental, None, mock::experimental_method;
-            EnvironmentAdd: "environment/add" (EnvironmentAddParams) -> EnvironmentAddResponse, Experimental, Exclusive(Global::Environment), unbuilt;
+            EnvironmentAdd: "environment/add" (EnvironmentAddParams) -> EnvironmentAddResponse, Experimental, Exclusive(Global::Environment), environment::add;
             McpServerOauthLogin: "mcpServer/oauth/login" (McpServerOauthLoginParams) -> McpServerOauthLoginResponse, Stable, McpOauth, unbuilt;
             ConfigMcpServerReload: "config/mcpServer/reload" (NoParams) -> McpServerRefreshResponse, Stable, Exclusive(Global::McpRegistry), unbuilt;
             McpServerStatusList: "mcpServerStatus/list" (ListMcpServerStatusParams) -> ListMcpServerStatusResponse, Stable, Exclusive(Global::McpRegistry), unbuilt;

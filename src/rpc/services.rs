@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 use crate::config::ConfigLoader;
-use crate::exec::Sandbox;
+use crate::exec::{Environments, Sandbox};
 use crate::model::Models;
 use crate::protocol::ThreadId;
 use crate::rpc::directory::{ClientDirectory, ThreadDirectory};
@@ -39,6 +39,8 @@ pub struct Services {
     pub spawning: Mutex<HashMap<ThreadId, usize>>,
     /// What holds commands to their policy.
     pub sandbox: Arc<Sandbox>,
+    /// Where commands can run.
+    pub environments: Arc<Environments>,
     /// Model providers by id.
     pub models: Models,
     /// The loaded threads.

@@ -21,6 +21,7 @@ mod disk;
 mod doctor;
 mod durability;
 mod elicitation;
+mod environments;
 mod exec_server;
 mod forks;
 mod goals;

@@ -221,7 +221,11 @@ impl ThreadActor {
         let events = self.events(ctx);
         let cancel = CancellationToken::new();
         let pending = PendingInputs::default();
-        let settings = Arc::new(self.settings.clone());
+        let settings = self.settings.clone();
+        let settings = Arc::new(match &params.environments {
+            Some(environments) => settings.within(environments),
+            None => settings,
+        });
         // A thread that has nothing on disk has nothing to go on from.
         let stored = self.conversation.is_none() && self.recorder.is_materialised();
         let mut job = TurnJob {

@@ -1,15 +1,33 @@
 //! The `<environment_context>` block: where and when the model is.
 
-use std::path::Path;
+use std::fmt::Write as _;
 
+use crate::engine::environments::EnvironmentChoice;
 use crate::engine::settings::WallClock;
 
-/// The block. `shell` is the shell's name, not its path.
-pub fn block(cwd: &Path, shell: &str, clock: &WallClock) -> String {
+/// The block. `shell` is the shell's name, not its path. One environment is told plainly, several by their names.
+pub fn block(environments: &[EnvironmentChoice], shell: &str, clock: &WallClock) -> String {
     let WallClock { date, timezone } = clock;
-    let cwd = cwd.display();
+    let mut places = String::new();
+    match environments {
+        [] => {}
+        [only] => {
+            let _ = write!(places, "  <cwd>{}</cwd>\n  <shell>{shell}</shell>\n", only.cwd);
+        }
+        several => {
+            places.push_str("  <environments>\n");
+            for EnvironmentChoice { id, cwd } in several {
+                let _ = write!(
+                    places,
+                    "    <environment id=\"{id}\">\n      <cwd>{cwd}</cwd>\n      <shell>{shell}</shell>\n    \
+                     </environment>\n"
+                );
+            }
+            places.push_str("  </environments>\n");
+        }
+    }
     format!(
-        "<environment_context>\n  <cwd>{cwd}</cwd>\n  <shell>{shell}</shell>\n  <current_date>{date}</current_date>\n  \
-         <timezone>{timezone}</timezone>\n</environment_context>"
+        "<environment_context>\n{places}  <current_date>{date}</current_date>\n  <timezone>{timezone}</timezone>\n\
+         </environment_context>"
     )
 }

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use imagesize::ImageType;
 
-use crate::files;
+use crate::exec::files::{Files, LocalFiles};
 
 /// The longest file that is looked at. What is sent lies in the rollout and in every request that follows.
 const MAX_PICTURE: u64 = 64 << 20;
@@ -28,7 +28,12 @@ pub enum ImageError {
 
 /// The data URL of the picture at `path`.
 pub fn data_url(path: &Path) -> Result<String, ImageError> {
-    let bytes = files::read(path, MAX_PICTURE)?;
+    data_url_from(&LocalFiles, path)
+}
+
+/// The same of the picture at `path` of other files.
+pub fn data_url_from(files: &dyn Files, path: &Path) -> Result<String, ImageError> {
+    let bytes = files.read(path, MAX_PICTURE)?;
     let Some(kind) = sendable(&bytes) else {
         return Err(ImageError::Unsupported(type_by_name(path)));
     };

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::exec::files::Files;
 use crate::files;
 use crate::protocol::AbsolutePathBuf;
 
@@ -14,8 +15,10 @@ const OVERRIDE: &str = "AGENTS.override.md";
 /// Where to look.
 #[derive(Debug, Clone, Copy)]
 pub struct ProjectDocsQuery<'a> {
-    /// The home, for the user's own file.
+    /// The home, for the user's own file, on this machine.
     pub home: &'a Path,
+    /// The files that the project is among.
+    pub files: &'a dyn Files,
     /// The working folder.
     pub cwd: &'a Path,
     /// The top of the project; only the working folder is searched without one.
@@ -69,11 +72,11 @@ impl ProjectDocs {
         let mut left = query.budget;
         let mut texts: Vec<String> = Vec::new();
         for folder in folders(query.cwd, query.root) {
-            let Some(path) = file_in(&folder, query.fallback_names) else {
+            let Some(path) = file_in(query.files, &folder, query.fallback_names) else {
                 continue;
             };
             if left > 0
-                && let Ok(bytes) = files::read_start(&path, left as u64)
+                && let Ok(bytes) = query.files.read_start(&path, left as u64)
             {
                 let text = String::from_utf8_lossy(&bytes);
                 if !text.trim().is_empty() {
@@ -110,8 +113,14 @@ fn folders(cwd: &Path, root: Option<&Path>) -> Vec<PathBuf> {
     folders
 }
 
+/// The nearest folder at or above `cwd` that holds one of the `markers`.
+pub fn root_in(files: &dyn Files, cwd: &Path, markers: &[String]) -> Option<PathBuf> {
+    let marked = |folder: &&Path| markers.iter().any(|marker| files.look(&folder.join(marker)).is_ok());
+    cwd.ancestors().find(marked).map(Path::to_owned)
+}
+
 /// The file that speaks for `folder`.
-fn file_in(folder: &Path, fallback_names: &[String]) -> Option<PathBuf> {
+fn file_in(files: &dyn Files, folder: &Path, fallback_names: &[String]) -> Option<PathBuf> {
     let fallback = fallback_names
         .iter()
         .map(String::as_str)
@@ -120,7 +129,7 @@ fn file_in(folder: &Path, fallback_names: &[String]) -> Option<PathBuf> {
         .into_iter()
         .chain(fallback)
         .map(|name| folder.join(name))
-        .find(|path| path.is_file())
+        .find(|path| files.look(path).is_ok_and(|found| found.is_file))
 }
 
 #[cfg(test)]
@@ -128,6 +137,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::exec::files::LocalFiles;
 
     fn write(path: PathBuf, text: &str) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -152,6 +162,7 @@ mod tests {
         let names = ["ALT.md".to_owned()];
         let query = ProjectDocsQuery {
             home: &home,
+            files: &LocalFiles,
             cwd: &cwd,
             root: Some(&root),
             fallback_names: &names,
@@ -193,6 +204,7 @@ mod tests {
         let cwd = dir.path().join("in");
         let docs = ProjectDocs::read(&ProjectDocsQuery {
             home: Path::new("/nonexistent"),
+            files: &LocalFiles,
             cwd: &cwd,
             root: None,
             fallback_names: &[],

@@ -60,7 +60,10 @@ impl Situation<'_> {
         sections.extend(self.voice().filter(|_| !self.has_voice_built_in()));
         sections.extend_from_slice(self.sections);
         let mut blocks = Vec::new();
-        blocks.extend(self.project_docs.block(self.cwd()));
+        // What a project wants done says nothing to whoever cannot do anything.
+        if !self.settings.environments.is_empty() {
+            blocks.extend(self.project_docs.block(self.cwd()));
+        }
         blocks.extend(self.environment());
         messages(sections, blocks)
     }
@@ -89,7 +92,13 @@ impl Situation<'_> {
         if !switched && told.personality.unwrap_or(TurnSettings::PLAIN_VOICE) != settings.voice() {
             sections.extend(self.voice());
         }
-        let moved = told.cwd != now.cwd || told.current_date != now.current_date || told.timezone != now.timezone;
+        // Other readers of this format cannot tell several environments, or none, from those of the turn before: they are
+        // told again. Which one it is says nothing when there is one.
+        let one = |environments: usize| environments == 1;
+        let before = told.environments.as_ref().map_or(1, Vec::len);
+        let placed = !one(settings.environments.len()) || !one(before);
+        let moved =
+            placed || told.cwd != now.cwd || told.current_date != now.current_date || told.timezone != now.timezone;
         let blocks = if moved {
             self.environment().into_iter().collect()
         } else {
@@ -142,7 +151,7 @@ impl Situation<'_> {
 
     fn environment(&self) -> Option<String> {
         self.tell_environment
-            .then(|| environment::block(self.cwd(), self.shell, self.clock))
+            .then(|| environment::block(&self.settings.told_environments(), self.shell, self.clock))
     }
 
     fn model_switch(&self) -> String {

@@ -9,6 +9,7 @@ pub(crate) fn plain(cwd: &str) -> TurnSettings {
         model: "mock-model".into(),
         model_provider: "mock".into(),
         workspace_roots: vec![cwd.clone()],
+        environments: [crate::engine::environments::EnvironmentChoice::local(cwd.clone())].into(),
         cwd,
         approval_policy: AskForApproval::OnRequest,
         approvals_reviewer: ApprovalsReviewer::User,

@@ -47,3 +47,12 @@ pub(super) fn not_run(command: &str, why: &str) -> ToolOutput {
         format!("Rejected({why:?})")
     ))
 }
+
+/// The output of a call whose command went away with its machine.
+pub(super) fn lost(command: &str, why: &str, printed: &str) -> ToolOutput {
+    let failed = format!("exec_command failed for `{command}`: ProcessFailed {{ message: {why:?} }}");
+    ToolOutput::text(match printed {
+        "" => failed,
+        printed => format!("{failed}\nOutput:\n{printed}"),
+    })
+}

@@ -17,18 +17,18 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::engine::environments::Environment;
 use crate::engine::items;
 use crate::engine::tools::apply_patch::{grammar, run_patch};
-use crate::engine::tools::command_text::{budget, not_run, outcome};
+use crate::engine::tools::command_text::{budget, lost, not_run, outcome};
 use crate::engine::tools::command_watch::Watch;
 use crate::engine::tools::{HookedCall, Tool, ToolCall, ToolContext, ToolOffer, ToolOutput, hooked, parse_arguments};
 use crate::exec::bash;
-use crate::exec::environment::child_environment;
+use crate::exec::place::{Hold, PlacedCommand};
 use crate::exec::pty::PtySize;
-use crate::exec::sandbox::{Confinement, Launch};
 use crate::exec::session::Phase;
-use crate::exec::spawn::SpawnRequest;
-use crate::exec::{Session, Sessions, SpawnError};
+use crate::exec::truncate::truncate_with_line_count;
+use crate::exec::{Session, Sessions};
 use crate::protocol::AbsolutePathBuf;
 
 use arguments::{Arguments, spec};
@@ -58,6 +58,10 @@ impl Tool for ExecCommand {
         offer.environment.then(|| spec(offer))
     }
 
+    fn needs_environment(&self) -> bool {
+        true
+    }
+
     fn parallel(&self) -> bool {
         true
     }
@@ -73,11 +77,9 @@ impl Tool for ExecCommand {
 
 async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
     let arguments: Arguments = parse_arguments(&cx.call)?;
-    let settings = &cx.turn.settings;
     let config = &cx.turn.services.config;
-    if let Some(id) = &arguments.environment_id {
-        return Err(ToolOutput::text(format!("unknown turn environment id `{id}`")));
-    }
+    let environment = cx.turn.environment(arguments.environment_id.as_deref());
+    let environment = environment.map_err(ToolOutput::text)?.clone();
     let login = arguments.login.unwrap_or(config.allow_login_shell);
     if login && !config.allow_login_shell {
         return Err(ToolOutput::text(
@@ -85,18 +87,18 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
         ));
     }
     let cwd = match arguments.workdir.as_deref() {
-        None | Some("") => settings.cwd.clone(),
-        Some(folder) => AbsolutePathBuf::resolve(&settings.cwd, folder),
+        None | Some("") => environment.cwd.clone(),
+        Some(folder) => AbsolutePathBuf::resolve(&environment.cwd, folder),
     };
-    if let Some(output) = patch(&cx, &arguments.cmd, &cwd).await {
+    if let Some(output) = patch(&cx, &arguments.cmd, &cwd, &environment).await {
         return Ok(output);
     }
-    let mut cleared = clear(&cx, &arguments, login, cwd.clone()).await?;
+    let mut cleared = clear(&cx, &arguments, login, cwd.clone(), &environment).await?;
     let sessions = &cx.turn.services.commands.sessions;
-    let confinement = cleared.confinement(&cx).await;
-    let confined = confinement.is_some();
+    let hold = cleared.hold(&cx, &environment).await;
+    let confined = hold.is_some();
     let started = Instant::now();
-    let mut session = begin(&cx, &arguments, &cleared, confinement).await?;
+    let mut session = begin(&cx, &arguments, &cleared, &environment, hold.as_ref()).await?;
     let mut unannounced = Unannounced {
         sessions,
         session: Some(Arc::clone(&session)),
@@ -108,7 +110,7 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
     let mut quick = session.ended_within(grace).await;
     if quick && confined && seems_stopped(&session) && cleared.again(&cx, &arguments).await? {
         sessions.forget(session.id());
-        session = begin(&cx, &arguments, &cleared, None).await?;
+        session = begin(&cx, &arguments, &cleared, &environment, None).await?;
         unannounced.session = Some(Arc::clone(&session));
         quick = session.ended_within(GRACE).await;
     }
@@ -118,6 +120,7 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
     }
     unannounced.session = None;
     let told = Arc::new(AtomicBool::new(false));
+    let command = cleared.item.command.clone();
     let watch = Watch {
         turn: cx.turn.clone(),
         item: cleared.item,
@@ -140,6 +143,10 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
         sessions.forget(session.id());
     }
     let budget = budget(arguments.max_output_tokens, cx.turn.model.truncation);
+    if let Some(failure) = &collected.failure {
+        let printed = truncate_with_line_count(&collected.output, budget);
+        return Err(lost(&command, failure, &printed));
+    }
     let output = outcome(&collected, session.id(), waiting.elapsed(), budget);
     Ok(match collected.exit_code {
         Some(_) => output.with_response(collected.output),
@@ -152,31 +159,24 @@ async fn begin(
     cx: &ToolContext,
     arguments: &Arguments,
     cleared: &Cleared,
-    confinement: Option<Confinement>,
+    environment: &Environment,
+    hold: Option<&Hold>,
 ) -> Result<Arc<Session>, ToolOutput> {
-    let commands = &cx.turn.services.commands;
-    let network_off = confinement.as_ref().is_some_and(|confinement| !confinement.network);
-    let policy = &cx.turn.services.config.shell_environment_policy;
-    let environment = child_environment(policy, cx.turn.host.thread_id, network_off);
     let Cleared { argv, item, .. } = cleared;
-    let start = |confined: Option<&Launch>| {
-        let request = SpawnRequest {
-            argv,
-            cwd: item.cwd.as_path(),
-            environment: &environment,
-            terminal: arguments.tty.then(PtySize::default),
-            confined,
-        };
-        commands.sessions.start(item.id.as_str().into(), &request)
+    let command = PlacedCommand {
+        argv,
+        cwd: item.cwd.as_path(),
+        environment: &cx.turn.services.config.shell_environment_policy,
+        thread: cx.turn.host.thread_id,
+        terminal: arguments.tty.then(PtySize::default),
+        hold,
     };
-    let started = match confinement {
-        None => start(None),
-        Some(confinement) => {
-            let launch = commands.sandbox.launch(argv, confinement);
-            launch.map_err(SpawnError::from).and_then(|launch| start(Some(&launch)))
-        }
-    };
-    match started {
+    let sessions = &cx.turn.services.commands.sessions;
+    match environment
+        .place
+        .start(sessions, item.id.as_str().into(), command)
+        .await
+    {
         Ok(session) => Ok(session),
         Err(error) => {
             if cleared.shown {
@@ -209,7 +209,7 @@ fn seems_stopped(session: &Session) -> bool {
 }
 
 /// Runs a command that is nothing but a patch.
-async fn patch(cx: &ToolContext, script: &str, cwd: &AbsolutePathBuf) -> Option<ToolOutput> {
+async fn patch(cx: &ToolContext, script: &str, cwd: &AbsolutePathBuf, environment: &Environment) -> Option<ToolOutput> {
     if script.trim_start().starts_with("*** Begin Patch") && grammar::parse(script).is_ok() {
         return Some(ToolOutput::text(
             "apply_patch verification failed: patch detected without explicit call to apply_patch. Rerun as \
@@ -221,7 +221,7 @@ async fn patch(cx: &ToolContext, script: &str, cwd: &AbsolutePathBuf) -> Option<
         Some(folder) => AbsolutePathBuf::resolve(cwd, folder),
         None => cwd.clone(),
     };
-    let outcome = run_patch(cx, found.patch, folder).await;
+    let outcome = run_patch(cx, found.patch, folder, environment).await;
     Some(ToolOutput::text(outcome.to_command_text()))
 }
 

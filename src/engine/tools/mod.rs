@@ -149,6 +149,8 @@ pub struct ToolOffer {
     pub deferred: DeferredTools,
     /// Whether there is an environment to run commands and read files in.
     pub environment: bool,
+    /// Whether there are several, which calls tell apart by name.
+    pub several_environments: bool,
 }
 
 /// What becomes of tools whose declaration says that they need not be shown at once.
@@ -173,6 +175,11 @@ pub trait Tool: Send + Sync {
 
     /// Whether calls may run beside other parallel calls. Others run alone.
     fn parallel(&self) -> bool {
+        false
+    }
+
+    /// Whether it works in an environment: without one it is not there.
+    fn needs_environment(&self) -> bool {
         false
     }
 

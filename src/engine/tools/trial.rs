@@ -62,6 +62,7 @@ impl Trial {
         let config = ConfigLoader::new(home.path().into(), cwd.clone(), &[]);
         let recorder = store.create(new).unwrap();
         let services = ThreadServices {
+            environments: Arc::default(),
             goal: Arc::new(GoalKeeper::new(recorder.clone(), false, None)),
             config: Arc::new(config.resolve(&ThreadOverrides::default()).unwrap()),
             provider: Arc::new(Mute(RetryPolicy::new(None, None, None))),

@@ -1,7 +1,7 @@
 //! The `view_image` tool: shows the model a picture from the disk.
 
-use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::engine::context::image::{self, ImageError};
 use crate::engine::items;
 use crate::engine::tools::{Tool, ToolContext, ToolOffer, ToolOutput, function_spec, parse_arguments};
+use crate::exec::files::Files;
 use crate::exec::sandbox::policy::normalised;
 use crate::protocol::{AbsolutePathBuf, FunctionCallOutputContentItem, ImageDetail, InputModality, ThreadItem};
 
@@ -20,6 +21,8 @@ pub struct ViewImage;
 #[derive(Deserialize)]
 struct Arguments {
     path: String,
+    #[serde(default)]
+    environment_id: Option<String>,
     #[serde(default)]
     detail: Option<String>,
 }
@@ -45,6 +48,15 @@ impl Tool for ViewImage {
                 }),
             );
         }
+        if offer.several_environments {
+            properties.insert(
+                "environment_id".to_owned(),
+                json!({
+                    "type": "string",
+                    "description": "The id of the environment that has the file; the first one if left out.",
+                }),
+            );
+        }
         Some(function_spec(
             "view_image",
             "Looks at a picture on this machine. For files that are named in the conversation or that you have found; \
@@ -56,6 +68,10 @@ impl Tool for ViewImage {
                 "additionalProperties": false,
             }),
         ))
+    }
+
+    fn needs_environment(&self) -> bool {
+        true
     }
 
     fn parallel(&self) -> bool {
@@ -73,7 +89,11 @@ async fn view(cx: &ToolContext) -> Result<ToolOutput, String> {
     if !model.input_modalities.contains(&InputModality::Image) {
         return Err("this model takes no images, so view_image has nobody to show one to".to_owned());
     }
-    let Arguments { path, detail } = match parse_arguments(&cx.call) {
+    let Arguments {
+        path,
+        detail,
+        environment_id,
+    } = match parse_arguments(&cx.call) {
         Ok(arguments) => arguments,
         Err(output) => return Ok(output),
     };
@@ -86,17 +106,19 @@ async fn view(cx: &ToolContext) -> Result<ToolOutput, String> {
             ));
         }
     };
-    let path = normalised(&cx.turn.settings.cwd.as_path().join(path));
+    let environment = cx.turn.environment(environment_id.as_deref())?.clone();
+    let path = normalised(&environment.cwd.as_path().join(path));
     let (read, turn) = (path.clone(), cx.turn.clone());
     let image_url = tokio::task::spawn_blocking(move || {
-        let hidden = |path: &Path| turn.confinement(&turn.granted()).is_some_and(|held| held.hides(path));
-        if hidden(&read) || fs::canonicalize(&read).is_ok_and(|real| hidden(&real)) {
+        let files = Arc::clone(&environment.place).files(None);
+        let hidden = |path: &Path| turn.hides(&environment, path);
+        if hidden(&read) || hidden(&files.resolve(&read)) {
             let at = read.display();
             return Err(format!(
                 "unable to locate image at `{at}`: Permission denied (os error 13)"
             ));
         }
-        load(&read)
+        load(&*files, &read)
     })
     .await
     .map_err(|error| format!("unable to read image at `{}`: {error}", path.display()))??;
@@ -119,13 +141,19 @@ async fn view(cx: &ToolContext) -> Result<ToolOutput, String> {
     }]))
 }
 
-fn load(path: &Path) -> Result<String, String> {
+fn load(files: &dyn Files, path: &Path) -> Result<String, String> {
     let at = path.display();
-    let meta = fs::metadata(path).map_err(|error| format!("unable to locate image at `{at}`: {error}"))?;
-    if !meta.is_file() {
+    let found = match files.look(path) {
+        Ok(found) if found.is_link && !found.is_file && !found.is_dir => {
+            Err(std::io::Error::from_raw_os_error(libc::ENOENT))
+        }
+        found => found,
+    };
+    let found = found.map_err(|error| format!("unable to locate image at `{at}`: {error}"))?;
+    if !found.is_file {
         return Err(format!("image path `{at}` is not a file"));
     }
-    image::data_url(path).map_err(|error| match error {
+    image::data_url_from(files, path).map_err(|error| match error {
         ImageError::Unreadable(error) => format!("unable to read image at `{at}`: {error}"),
         ImageError::Unsupported(_) => format!("unable to process image at `{at}`: {error}"),
     })
@@ -133,6 +161,8 @@ fn load(path: &Path) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use base64::Engine as _;
 
     use super::*;

@@ -51,6 +51,10 @@ impl Tool for WriteStdin {
         offer.environment.then(spec)
     }
 
+    fn needs_environment(&self) -> bool {
+        true
+    }
+
     fn parallel(&self) -> bool {
         true
     }
@@ -84,6 +88,12 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
     session.caught_up().await;
     if collected.exit_code.is_some() {
         sessions.forget(session.id());
+    }
+    if let Some(failure) = &collected.failure {
+        return Err(failed(match collected.output.as_str() {
+            "" => failure.clone(),
+            printed => format!("{failure}\nOutput:\n{printed}"),
+        }));
     }
     let host = &cx.turn.host;
     host.publish(&TerminalInteractionNotification {

@@ -140,6 +140,7 @@ impl Task {
 
     fn start_call(&self, call: ToolCall) -> Work {
         let found = self.scope.services.tools.find(call.namespace.as_deref(), &call.name);
+        let found = found.filter(|tool| !tool.needs_environment() || !self.scope.environments.is_empty());
         let Some(tool) = found else {
             let kind = match call.input {
                 ToolInput::Function(_) => "call",

@@ -138,7 +138,8 @@ fn offer(scope: &TurnScope) -> ToolOffer {
         additional_permissions: config.feature(exec_command::ADDITIONAL_PERMISSIONS),
         request_permissions: config.feature(request_permissions::FEATURE),
         deferred: deferred(scope),
-        environment: true,
+        environment: !scope.environments.is_empty(),
+        several_environments: scope.environments.len() > 1,
     }
 }
 

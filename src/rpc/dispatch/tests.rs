@@ -93,7 +93,7 @@ fn caller() -> (Caller, Arc<crate::rpc::outbox::OutboxQueue>, tempfile::TempDir)
     let store = crate::store::LocalThreadStore::open(home.path().to_path_buf(), settings.durability);
     let caller = Caller {
         client,
-        services: crate::startup::services(settings, &[], &store),
+        services: crate::startup::services(settings, &[], &store).expect("services"),
         disconnected: CancellationToken::new(),
     };
     (caller, outbox, home)

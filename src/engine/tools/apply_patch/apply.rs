@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use similar::TextDiff;
@@ -14,9 +14,9 @@ use super::decision::TouchedPath;
 use super::edit::{EditError, edited};
 use super::grammar::{GrammarError, Hunk, Patch};
 use crate::engine::diff::Effect;
+use crate::exec::files::{Files, Look};
 use crate::exec::sandbox::Confinement;
 use crate::exec::sandbox::policy::normalised;
-use crate::files;
 use crate::protocol::{AbsolutePathBuf, FileUpdateChange, PatchChangeKind};
 
 /// The longest file that a patch changes.
@@ -83,7 +83,7 @@ pub struct VerifiedPatch {
 }
 
 /// Reads the files that `patch` touches and checks that it fits.
-pub fn verify(patch: Patch, cwd: &AbsolutePathBuf) -> Result<VerifiedPatch, VerifyError> {
+pub fn verify(patch: Patch, cwd: &AbsolutePathBuf, files: &dyn Files) -> Result<VerifiedPatch, VerifyError> {
     let mut changes = BTreeMap::new();
     let mut touched = Vec::new();
     for hunk in &patch.hunks {
@@ -96,7 +96,7 @@ pub fn verify(patch: Patch, cwd: &AbsolutePathBuf) -> Result<VerifiedPatch, Veri
             ),
             Hunk::Delete { path } => {
                 let path = resolve(cwd, path);
-                let content = read(&path).map_err(|cause| VerifyError::Delete {
+                let content = read(files, &path).map_err(|cause| VerifyError::Delete {
                     path: path.display().to_string(),
                     cause,
                 })?;
@@ -104,10 +104,10 @@ pub fn verify(patch: Patch, cwd: &AbsolutePathBuf) -> Result<VerifiedPatch, Veri
             }
             Hunk::Update { path, move_to, chunks } => {
                 let path = resolve(cwd, path);
-                let text = read_to_update(&path)?;
+                let text = read_to_update(files, &path)?;
                 let unified_diff = unified(&text, &edited(&text, chunks, &path)?, 1);
                 let move_path = move_to.as_ref().map(|to| resolve(cwd, to));
-                touched.extend(move_path.clone().map(TouchedPath::new));
+                touched.extend(move_path.clone().map(|path| TouchedPath::on(files, path)));
                 (
                     path,
                     Change::Update {
@@ -118,7 +118,7 @@ pub fn verify(patch: Patch, cwd: &AbsolutePathBuf) -> Result<VerifiedPatch, Veri
             }
         };
         changes.insert(path.display().to_string(), change);
-        touched.push(TouchedPath::new(path));
+        touched.push(TouchedPath::on(files, path));
     }
     Ok(VerifiedPatch {
         hunks: patch.hunks,
@@ -162,11 +162,11 @@ impl Applied {
 }
 
 /// Applies a verified patch.
-pub fn apply(patch: &VerifiedPatch) -> Applied {
+pub fn apply(patch: &VerifiedPatch, files: &dyn Files) -> Applied {
     let (mut added, mut modified, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
     let mut effects = Some(Vec::new());
     for hunk in &patch.hunks {
-        match apply_hunk(hunk, &patch.cwd) {
+        match apply_hunk(hunk, &patch.cwd, files) {
             Ok(done) => match (&mut effects, done) {
                 (Some(list), Some(done)) => list.extend(done),
                 _ => effects = None,
@@ -215,12 +215,12 @@ enum ApplyError {
 
 /// Applies one hunk; `None` when it went through a link or over something that is no text, so that the effect on the
 /// tree is not known exactly.
-fn apply_hunk(hunk: &Hunk, cwd: &AbsolutePathBuf) -> Result<Option<Vec<Effect>>, ApplyError> {
+fn apply_hunk(hunk: &Hunk, cwd: &AbsolutePathBuf, files: &dyn Files) -> Result<Option<Vec<Effect>>, ApplyError> {
     let effects = match hunk {
         Hunk::Add { path, content } => {
             let path = resolve(cwd, path);
-            let before = Before::of(&path);
-            write(&path, content)?;
+            let before = Before::of(files, &path);
+            write(files, &path, content)?;
             before.known().map(|old| {
                 vec![Effect {
                     path,
@@ -232,8 +232,8 @@ fn apply_hunk(hunk: &Hunk, cwd: &AbsolutePathBuf) -> Result<Option<Vec<Effect>>,
         }
         Hunk::Delete { path } => {
             let path = resolve(cwd, path);
-            let before = Before::of(&path);
-            if before.is_folder() || fs::remove_file(&path).is_err() {
+            let before = Before::of(files, &path);
+            if before.is_folder() || files.remove_file(&path).is_err() {
                 return Err(ApplyError::Delete(path.display().to_string()));
             }
             before.known().map(|old| {
@@ -247,12 +247,12 @@ fn apply_hunk(hunk: &Hunk, cwd: &AbsolutePathBuf) -> Result<Option<Vec<Effect>>,
         }
         Hunk::Update { path, move_to, chunks } => {
             let path = resolve(cwd, path);
-            let before = Before::of(&path);
-            let old = read_to_update(&path)?;
+            let before = Before::of(files, &path);
+            let old = read_to_update(files, &path)?;
             let new = edited(&old, chunks, &path).map_err(VerifyError::from)?;
             match move_to.as_ref().map(|to| resolve(cwd, to)).filter(|to| *to != path) {
                 None => {
-                    write(&path, &new)?;
+                    write(files, &path, &new)?;
                     before.known().map(|_| {
                         vec![Effect {
                             path,
@@ -263,9 +263,11 @@ fn apply_hunk(hunk: &Hunk, cwd: &AbsolutePathBuf) -> Result<Option<Vec<Effect>>,
                     })
                 }
                 Some(target) => {
-                    let replaced = Before::of(&target);
-                    write(&target, &new)?;
-                    fs::remove_file(&path).map_err(|_| ApplyError::RemoveOriginal(path.display().to_string()))?;
+                    let replaced = Before::of(files, &target);
+                    write(files, &target, &new)?;
+                    files
+                        .remove_file(&path)
+                        .map_err(|_| ApplyError::RemoveOriginal(path.display().to_string()))?;
                     before.known().and(replaced.known()).map(|replaced| {
                         let gone = Effect {
                             path: path.clone(),
@@ -298,11 +300,12 @@ enum Before {
 }
 
 impl Before {
-    fn of(path: &Path) -> Self {
-        match fs::symlink_metadata(path) {
+    fn of(files: &dyn Files, path: &Path) -> Self {
+        match files.look(path) {
             Err(_) => Before::Nothing,
-            Ok(meta) if meta.is_dir() => Before::Folder,
-            Ok(meta) if meta.is_file() => fs::read_to_string(path).map_or(Before::Other, Before::Text),
+            Ok(Look { is_link: true, .. }) => Before::Other,
+            Ok(Look { is_dir: true, .. }) => Before::Folder,
+            Ok(Look { is_file: true, .. }) => read(files, path).map_or(Before::Other, Before::Text),
             Ok(_) => Before::Other,
         }
     }
@@ -321,26 +324,36 @@ impl Before {
     }
 }
 
-fn write(path: &Path, content: &str) -> Result<(), ApplyError> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(|_| ApplyError::Parents(path.display().to_string()))?;
-    }
+fn write(files: &dyn Files, path: &Path, content: &str) -> Result<(), ApplyError> {
+    let failed = |_| ApplyError::Write(path.display().to_string());
     // Opening a pipe for writing would wait for somebody who reads it.
-    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+    if files.look(path).is_ok_and(|found| !found.is_file && !dangling(found)) {
         return Err(ApplyError::Write(path.display().to_string()));
     }
-    fs::write(path, content).map_err(|_| ApplyError::Write(path.display().to_string()))
+    match (files.write(path, content.as_bytes()), path.parent()) {
+        (Err(error), Some(parent)) if error.kind() == io::ErrorKind::NotFound => {
+            let made = files.make_folders(parent);
+            made.map_err(|_| ApplyError::Parents(path.display().to_string()))?;
+            files.write(path, content.as_bytes()).map_err(failed)
+        }
+        (written, _) => written.map_err(failed),
+    }
 }
 
-fn read_to_update(path: &Path) -> Result<String, VerifyError> {
-    read(path).map_err(|cause| VerifyError::Update {
+/// Whether it is a link that leads nowhere, so that writing makes what it leads to.
+fn dangling(found: Look) -> bool {
+    found.is_link && !found.is_dir && !found.is_file
+}
+
+fn read_to_update(files: &dyn Files, path: &Path) -> Result<String, VerifyError> {
+    read(files, path).map_err(|cause| VerifyError::Update {
         path: path.display().to_string(),
         cause,
     })
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    let bytes = files::read(path, MAX_FILE).map_err(|error| error.to_string())?;
+fn read(files: &dyn Files, path: &Path) -> Result<String, String> {
+    let bytes = files.read(path, MAX_FILE).map_err(|error| error.to_string())?;
     String::from_utf8(bytes).map_err(|error| error.utf8_error().to_string())
 }
 

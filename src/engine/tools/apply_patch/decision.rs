@@ -5,12 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::exec::files::Files;
 use crate::exec::sandbox::Confinement;
-use crate::exec::sandbox::policy::{PROTECTED_NAMES, normalised};
+use crate::exec::sandbox::policy::PROTECTED_NAMES;
 use crate::protocol::{AskForApproval, SandboxPolicy};
-
-/// How many dangling links are followed.
-const LINKS: usize = 40;
 
 /// What becomes of a patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,14 +34,14 @@ pub struct TouchedPath {
 
 impl TouchedPath {
     /// Looks up what `plain` resolves to. Touches the disk.
-    pub fn new(plain: PathBuf) -> Self {
+    pub fn on(files: &dyn Files, plain: PathBuf) -> Self {
         let protected = |folder: &&Path| {
             let name = folder.file_name();
             name.is_some_and(|name| PROTECTED_NAMES.iter().any(|protected| name == *protected))
         };
-        let place = |folder: &Path| Some(resolved(folder.parent()?, LINKS).join(folder.file_name()?));
+        let place = |folder: &Path| Some(files.resolve(folder.parent()?).join(folder.file_name()?));
         TouchedPath {
-            resolved: resolved(&plain, LINKS),
+            resolved: files.resolve(&plain),
             named: plain.ancestors().filter(protected).filter_map(place).collect(),
             plain,
         }
@@ -83,29 +81,5 @@ pub fn patch_decision(
             _ => "patch rejected: writing outside of the project; rejected by user approval settings",
         }),
         _ => PatchDecision::Ask,
-    }
-}
-
-/// `path` with the links of its existing part resolved; `links` bounds how many dangling ones are followed.
-fn resolved(path: &Path, links: usize) -> PathBuf {
-    let mut missing = Vec::new();
-    let mut existing = path;
-    let rest =
-        |base: PathBuf, missing: &[std::ffi::OsString]| missing.iter().rev().fold(base, |at, name| at.join(name));
-    loop {
-        if let Ok(real) = existing.canonicalize() {
-            return rest(real, &missing);
-        }
-        let (Some(parent), Some(name)) = (existing.parent(), existing.file_name()) else {
-            return path.to_owned();
-        };
-        // A write would go through a dangling link, so it counts as where it points.
-        if let Ok(target) = existing.read_link()
-            && links > 0
-        {
-            return rest(resolved(&normalised(&parent.join(target)), links - 1), &missing);
-        }
-        missing.push(name.to_owned());
-        existing = parent;
     }
 }

@@ -7,6 +7,7 @@ use super::apply::{apply, shown, verify};
 use super::decision::{PatchDecision, TouchedPath, patch_decision};
 use super::edit::edited;
 use super::grammar::{Chunk, Hunk, Line, Patch, parse};
+use crate::exec::files::LocalFiles;
 use crate::exec::sandbox::Confinement;
 use crate::exec::sandbox::policy::Place;
 use crate::protocol::{AbsolutePathBuf, AskForApproval, SandboxPolicy};
@@ -184,7 +185,7 @@ fn files_are_added_changed_moved_and_deleted() {
         "-b",
         "+B",
     ]);
-    let verified = verify(parse(&text).unwrap(), &cwd).unwrap();
+    let verified = verify(parse(&text).unwrap(), &cwd, &LocalFiles).unwrap();
     let diffs: Vec<_> = shown(&verified.changes).into_iter().map(|c| (c.path, c.diff)).collect();
     let at = |name: &str| cwd.as_path().join(name).display().to_string();
     assert_eq!(
@@ -200,7 +201,7 @@ fn files_are_added_changed_moved_and_deleted() {
             ),
         ]
     );
-    let applied = apply(&verified);
+    let applied = apply(&verified, &LocalFiles);
     assert_eq!(
         applied.stdout,
         "Success. Updated the following files:\nA a/z\nA 0\nM b.txt\nM sub/n\nD a.txt\n"
@@ -222,7 +223,7 @@ fn a_failure_half_way_is_told() {
         "*** Add File: two",
         "+2",
     ]);
-    let applied = apply(&verify(parse(&text).unwrap(), &cwd).unwrap());
+    let applied = apply(&verify(parse(&text).unwrap(), &cwd, &LocalFiles).unwrap());
     assert_eq!(applied.stderr, format!("Failed to write file {cwd}/dir\n"));
     assert_eq!(applied.effects, None);
     assert!(dir.path().join("one").exists() && !dir.path().join("two").exists());
@@ -252,7 +253,7 @@ fn a_move_onto_itself_keeps_the_file() {
     let (dir, cwd) = folder();
     std::fs::write(dir.path().join("a"), "1\n").unwrap();
     let text = patch(&["*** Update File: a", "*** Move to: ./a", "-1", "+2"]);
-    assert!(apply(&verify(parse(&text).unwrap(), &cwd).unwrap()).success());
+    assert!(apply(&verify(parse(&text).unwrap(), &cwd, &LocalFiles).unwrap()).success());
     assert_eq!(std::fs::read_to_string(dir.path().join("a")).unwrap(), "2\n");
 }
 
@@ -277,7 +278,7 @@ fn who_is_asked() {
     let decide = |policy: AskForApproval, sandbox: SandboxPolicy, names: &[&str]| {
         let paths: Vec<_> = names
             .iter()
-            .map(|name| TouchedPath::new(cwd.as_path().join(name)))
+            .map(|name| TouchedPath::on(&LocalFiles, cwd.as_path().join(name)))
             .collect();
         let place = Place {
             workspace_roots: std::slice::from_ref(&cwd),

@@ -4,6 +4,7 @@
 //! same path serves the tool itself and a command that is nothing but a patch (see [`run_patch`]). Once files are being
 //! written the call runs to its end in a task of its own, so that an interrupt never leaves changes unrecorded.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,8 +15,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::apply::{Applied, Change, VerifiedPatch, apply, shown, unreadable, verify};
-use super::decision::{PatchDecision, patch_decision};
+use super::decision::{PatchDecision, TouchedPath, patch_decision};
 use super::grammar;
+use crate::engine::environments::{Environment, writable_there};
 use crate::engine::guardian::{self, Planned, Ruling};
 use crate::engine::hooks;
 use crate::engine::host::Answer;
@@ -24,6 +26,7 @@ use crate::engine::scope::TurnScope;
 use crate::engine::tools::{
     HookedCall, Tool, ToolCall, ToolContext, ToolInput, ToolOffer, ToolOutput, hooked, parse_arguments,
 };
+use crate::exec::files::Files;
 use crate::protocol::methods::server::ItemFileChangeRequestApproval;
 use crate::protocol::{
     AbsolutePathBuf, FileChangeApprovalDecision, FileChangeRequestApprovalParams, GuardianApprovalReviewAction,
@@ -57,19 +60,33 @@ eof_line: "*** End of File" LF
 %import common.LF
 "#;
 
+/// The language, with the line that names an environment where there are several.
+fn grammar_for(offer: &ToolOffer) -> Cow<'static, str> {
+    match offer.several_environments {
+        false => Cow::Borrowed(GRAMMAR),
+        true => Cow::Owned(GRAMMAR.replacen(
+            "start: begin_patch hunk+ end_patch\n",
+            "start: begin_patch environment_id? hunk+ end_patch\nenvironment_id: \"*** Environment ID: \" filename LF\n",
+            1,
+        )),
+    }
+}
+
 /// The paths that the user has approved for as long as the thread is loaded.
 #[derive(Debug, Default)]
-pub struct PatchApprovals(Mutex<HashSet<PathBuf>>);
+pub struct PatchApprovals(Mutex<HashSet<(Arc<str>, PathBuf)>>);
 
 impl PatchApprovals {
-    fn covers(&self, patch: &VerifiedPatch) -> bool {
+    fn covers(&self, environment: &Environment, patch: &VerifiedPatch) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        patch.touched.iter().all(|path| known.contains(&path.plain))
+        let at = |path: &TouchedPath| (Arc::clone(&environment.id), path.plain.clone());
+        patch.touched.iter().all(|path| known.contains(&at(path)))
     }
 
-    fn add(&self, patch: &VerifiedPatch) {
+    fn add(&self, environment: &Environment, patch: &VerifiedPatch) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.extend(patch.touched.iter().map(|path| path.plain.clone()));
+        let at = |path: &TouchedPath| (Arc::clone(&environment.id), path.plain.clone());
+        known.extend(patch.touched.iter().map(at));
     }
 }
 
@@ -146,9 +163,13 @@ impl Tool for ApplyPatch {
                 "type": "custom",
                 "name": "apply_patch",
                 "description": DESCRIPTION,
-                "format": {"type": "grammar", "syntax": "lark", "definition": GRAMMAR},
+                "format": {"type": "grammar", "syntax": "lark", "definition": grammar_for(offer)},
             })
         })
+    }
+
+    fn needs_environment(&self) -> bool {
+        true
     }
 
     fn hooked(&self, call: &ToolCall) -> Option<HookedCall> {
@@ -171,8 +192,11 @@ impl Tool for ApplyPatch {
                     Err(output) => return output,
                 },
             };
-            let cwd = cx.turn.settings.cwd.clone();
-            let outcome = run_patch(&cx, text, cwd).await;
+            let environment = match chosen(&cx, &text) {
+                Ok(environment) => environment,
+                Err(refusal) => return ToolOutput::text(refusal),
+            };
+            let outcome = run_patch(&cx, text, environment.cwd.clone(), environment).await;
             let output = ToolOutput::text(outcome.to_text());
             match outcome.told() {
                 Some(told) => output.with_response(told),
@@ -188,20 +212,39 @@ struct Arguments {
     input: String,
 }
 
-/// Verifies, asks about and applies a patch; shows it as the call's `fileChange` item.
-pub async fn run_patch(cx: &ToolContext, text: String, cwd: AbsolutePathBuf) -> PatchOutcome {
+/// The environment that a patch is for: the one that it names where there are several, else the primary one.
+fn chosen<'a>(cx: &'a ToolContext, text: &str) -> Result<&'a Environment, String> {
+    let several = cx.turn.environments.len() > 1;
+    let named = grammar::parse(text).ok().and_then(|patch| patch.environment);
+    cx.turn.environment(named.as_deref().filter(|_| several))
+}
+
+/// Verifies, asks about and applies a patch in an environment; shows it as the call's `fileChange` item.
+pub async fn run_patch(
+    cx: &ToolContext,
+    text: String,
+    cwd: AbsolutePathBuf,
+    environment: &Environment,
+) -> PatchOutcome {
     let turn = Arc::clone(&cx.turn);
+    let (place, bounds) = (Arc::clone(&environment.place), turn.bounds_there(environment));
     let asked_about = text.trim().to_owned();
     let judged = tokio::task::spawn_blocking(move || {
         let patch = grammar::parse(&text).map_err(|error| format!("apply_patch verification failed: {error}"))?;
-        if patch.environment.is_some() {
+        if patch.environment.is_some() && turn.environments.len() < 2 {
             return Err("apply_patch environment selection is unavailable for this turn".to_owned());
         }
-        let confinement = turn.confinement(&turn.granted());
-        let unreadable = confinement
-            .as_ref()
-            .and_then(|confinement| unreadable(&patch, &cwd, confinement));
-        let verified = unreadable.map_or_else(|| verify(patch, &cwd), Err);
+        let files = Arc::clone(&place).files(None);
+        let (confinement, unreadable) = match &bounds {
+            Some(bounds) => (writable_there(bounds), None),
+            None => {
+                let confinement = turn.confinement(&turn.granted());
+                let held = confinement.as_ref();
+                let unreadable = held.and_then(|confinement| unreadable(&patch, &cwd, confinement));
+                (confinement, unreadable)
+            }
+        };
+        let verified = unreadable.map_or_else(|| verify(patch, &cwd, &*files), Err);
         let patch = verified.map_err(|error| format!("apply_patch verification failed: {error}"))?;
         let (policy, sandbox) = (&turn.settings.approval_policy, &turn.settings.sandbox);
         let decision = patch_decision(policy, sandbox, confinement.as_ref(), &patch.touched);
@@ -217,13 +260,13 @@ pub async fn run_patch(cx: &ToolContext, text: String, cwd: AbsolutePathBuf) -> 
     match decision {
         PatchDecision::Reject(text) => return PatchOutcome::Refused(text.to_owned()),
         // Permissions were granted on the condition that what is done with them is judged.
-        PatchDecision::Apply if cx.turn.judges_all() && !approvals.covers(&patch) => {
-            if let Some(refusal) = refused(cx, &patch, &asked_about).await {
+        PatchDecision::Apply if cx.turn.judges_all() && !approvals.covers(environment, &patch) => {
+            if let Some(refusal) = refused(cx, environment, &patch, &asked_about).await {
                 return declined(cx, &patch, refusal).await;
             }
         }
-        PatchDecision::Ask if !approvals.covers(&patch) => {
-            if let Some(refusal) = refused(cx, &patch, &asked_about).await {
+        PatchDecision::Ask if !approvals.covers(environment, &patch) => {
+            if let Some(refusal) = refused(cx, environment, &patch, &asked_about).await {
                 return declined(cx, &patch, refusal).await;
             }
         }
@@ -233,7 +276,11 @@ pub async fn run_patch(cx: &ToolContext, text: String, cwd: AbsolutePathBuf) -> 
         }
     }
     let (turn, call_id) = (Arc::clone(&cx.turn), cx.call.call_id.clone());
-    let work = tokio::spawn(apply_and_tell(turn, call_id, patch));
+    // What nobody was asked about keeps to its bounds elsewhere, too: links cannot be looked at from here.
+    let unasked = decision == PatchDecision::Apply;
+    let bounds = turn.bounds_there(environment).filter(|_| unasked);
+    let files = Arc::clone(&environment.place).files(bounds);
+    let work = tokio::spawn(apply_and_tell(turn, call_id, patch, files));
     work.await
         .unwrap_or_else(|error| PatchOutcome::Refused(format!("apply_patch failed: {error}")))
 }
@@ -254,7 +301,7 @@ type Refusal = (String, PatchApplyStatus);
 
 /// Asks the hooks, then the user or a judge, and shows the item meanwhile. Returns why the patch may not be applied, if it
 /// may not.
-async fn refused(cx: &ToolContext, patch: &VerifiedPatch, text: &str) -> Option<Refusal> {
+async fn refused(cx: &ToolContext, environment: &Environment, patch: &VerifiedPatch, text: &str) -> Option<Refusal> {
     let hooked = cx.turn.services.hooks.has(HookEventName::PermissionRequest);
     if hooked {
         let item = item(&cx.call.call_id, patch, PatchApplyStatus::InProgress);
@@ -267,20 +314,26 @@ async fn refused(cx: &ToolContext, patch: &VerifiedPatch, text: &str) -> Option<
         }
     }
     if guardian::judges(&cx.turn) {
-        return have_judged(cx, patch, text, !hooked).await;
+        return have_judged(cx, environment, patch, text, !hooked).await;
     }
-    let allowed = ask(cx, patch, !hooked).await;
+    let allowed = ask(cx, environment, patch, !hooked).await;
     (!allowed).then(|| ("patch rejected by user".to_owned(), PatchApplyStatus::Declined))
 }
 
 /// Has the patch judged in the user's place, and shows the item if that is not done yet.
-async fn have_judged(cx: &ToolContext, patch: &VerifiedPatch, text: &str, show: bool) -> Option<Refusal> {
+async fn have_judged(
+    cx: &ToolContext,
+    environment: &Environment,
+    patch: &VerifiedPatch,
+    text: &str,
+    show: bool,
+) -> Option<Refusal> {
     let started_at_ms = items::now_ms();
     if show {
         let item = item(&cx.call.call_id, patch, PatchApplyStatus::InProgress);
         items::publish_started_at(&cx.turn.host, item, started_at_ms).await;
     }
-    let cwd = cx.turn.settings.cwd.clone();
+    let cwd = environment.cwd.clone();
     let files: Vec<AbsolutePathBuf> = patch
         .touched
         .iter()
@@ -301,7 +354,7 @@ async fn have_judged(cx: &ToolContext, patch: &VerifiedPatch, text: &str, show: 
 }
 
 /// Asks for approval, and shows the item if that is not done yet. Never returns when the turn ends instead.
-async fn ask(cx: &ToolContext, patch: &VerifiedPatch, show: bool) -> bool {
+async fn ask(cx: &ToolContext, environment: &Environment, patch: &VerifiedPatch, show: bool) -> bool {
     let host = &cx.turn.host;
     let started_at_ms = items::now_ms();
     let announce = EncodedNotification::new(&ItemStartedNotification {
@@ -326,7 +379,7 @@ async fn ask(cx: &ToolContext, patch: &VerifiedPatch, show: bool) -> bool {
         Answer::Given(response) => match response.decision {
             FileChangeApprovalDecision::Accept => true,
             FileChangeApprovalDecision::AcceptForSession => {
-                cx.turn.services.patch_approvals.add(patch);
+                cx.turn.services.patch_approvals.add(environment, patch);
                 true
             }
             FileChangeApprovalDecision::Decline => false,
@@ -342,11 +395,16 @@ async fn ask(cx: &ToolContext, patch: &VerifiedPatch, show: bool) -> bool {
 }
 
 /// Applies, records and publishes.
-async fn apply_and_tell(turn: Arc<TurnScope>, call_id: String, patch: VerifiedPatch) -> PatchOutcome {
+async fn apply_and_tell(
+    turn: Arc<TurnScope>,
+    call_id: String,
+    patch: VerifiedPatch,
+    files: Arc<dyn Files>,
+) -> PatchOutcome {
     let started = Instant::now();
     let patch = Arc::new(patch);
     let work = Arc::clone(&patch);
-    let mut applied = match tokio::task::spawn_blocking(move || apply(&work)).await {
+    let mut applied = match tokio::task::spawn_blocking(move || apply(&work, &*files)).await {
         Ok(applied) => applied,
         Err(error) => Applied {
             stderr: format!("apply_patch failed: {error}\n"),

@@ -88,6 +88,13 @@ pub(super) fn spec(offer: &ToolOffer) -> Value {
     if offer.allow_login_shell {
         properties["login"] = json!({"type": "boolean", "description": "Whether the shell reads the login profile first; true if left out."});
     }
+    if offer.several_environments {
+        properties["environment_id"] = json!({
+            "type": "string",
+            "description": "The id of the environment to run it in, from the <environment_context> block; the first one \
+                            if left out.",
+        });
+    }
     if offer.additional_permissions {
         properties["sandbox_permissions"] = json!({
             "type": "string",

@@ -3,14 +3,20 @@
 //! A command may ask to leave the sandbox, or for more inside of it. What the user granted before (for the turn or the
 //! session) is added to whatever runs inside without asking.
 
+use std::sync::Arc;
+
 use crate::engine::approvals::{Asked, Consent, ask_about_command};
 use crate::engine::commands::ApprovalKey;
+use crate::engine::environments::{Environment, can_be_told};
 use crate::engine::tools::command_item::CommandItem;
 use crate::engine::tools::command_text::not_run;
 use crate::engine::tools::{ToolContext, ToolOutput, request_permissions};
 use crate::exec::actions::command_actions;
-use crate::exec::decision::{Decision, Placement, Question, Request, decide, refuse_escalation, retry};
+use crate::exec::decision::{
+    Decision, Placement, Question, Request, SandboxAvailability, decide, refuse_escalation, retry,
+};
 use crate::exec::permissions::Grants;
+use crate::exec::place::Hold;
 use crate::exec::sandbox::Confinement;
 use crate::exec::shell::{Shell, display};
 use crate::protocol::{AbsolutePathBuf, AskForApproval};
@@ -40,6 +46,7 @@ pub(super) async fn clear(
     arguments: &Arguments,
     login: bool,
     cwd: AbsolutePathBuf,
+    environment: &Environment,
 ) -> Result<Cleared, ToolOutput> {
     let wish = wish(cx, arguments, &cwd).map_err(ToolOutput::text)?;
     let shell = match &arguments.shell {
@@ -50,12 +57,21 @@ pub(super) async fn clear(
     let settings = &cx.turn.settings;
     let commands = &cx.turn.services.commands;
     let rules = commands.rules();
+    // Somebody has to ask an executor what it can do; where nothing is restricted nobody needs to know.
+    let availability = match settings.restricts_commands() {
+        false => SandboxAvailability::Available,
+        true if environment.place.is_remote() && !can_be_told(settings) => SandboxAvailability::UnavailableThere,
+        true => match environment.place.availability().await {
+            Ok(availability) => availability,
+            Err(error) => return Err(not_run(&display(&argv), &error.to_string())),
+        },
+    };
     let request = Request {
         argv: &argv,
         approval: &settings.approval_policy,
         restricted: settings.restricts_commands(),
         reads_all: settings.reads_all(),
-        availability: commands.sandbox.availability(),
+        availability,
         escalated: wish.escalated,
         widened: wish.widened,
         proposed_prefix: arguments.prefix_rule.as_deref(),
@@ -71,6 +87,7 @@ pub(super) async fn clear(
         decision => decision,
     };
     let key = ApprovalKey {
+        environment: Arc::clone(&environment.id),
         argv: argv.clone(),
         cwd: cwd.as_path().to_path_buf(),
         escalated: wish.escalated,
@@ -126,16 +143,20 @@ async fn consent(cx: &ToolContext, item: &CommandItem, asked: Asked<'_>) -> Resu
 }
 
 impl Cleared {
-    /// What holds for the command; none when nothing confines it.
-    pub(super) async fn confinement(&self, cx: &ToolContext) -> Option<Confinement> {
+    /// What the command is held to; none when nothing confines it.
+    pub(super) async fn hold(&self, cx: &ToolContext, environment: &Environment) -> Option<Hold> {
         if self.placement == Placement::Unrestricted {
             return None;
         }
+        if let Some(bounds) = cx.turn.bounds_there(environment) {
+            return Some(Hold::There(bounds));
+        }
         let (turn, grants) = (cx.turn.clone(), self.grants.clone());
         // A lookup that fell confines to reading.
-        tokio::task::spawn_blocking(move || turn.confinement(&grants))
+        let confinement = tokio::task::spawn_blocking(move || turn.confinement(&grants))
             .await
-            .unwrap_or_else(|_| Some(Confinement::default()))
+            .unwrap_or_else(|_| Some(Confinement::default()));
+        confinement.map(Hold::Here)
     }
 
     /// Whether the approval policy asks about commands that the sandbox stopped.

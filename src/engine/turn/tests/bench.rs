@@ -147,6 +147,7 @@ impl Bench {
             retry: RetryPolicy::new(Some(0), Some(setup.retries), None),
         });
         let services = Arc::new(ThreadServices {
+            environments: Arc::default(),
             goal: Arc::new(crate::engine::goal::GoalKeeper::new(recorder.clone(), false, None)),
             config,
             provider: Arc::clone(&script) as Arc<dyn ModelProvider>,
@@ -173,6 +174,7 @@ impl Bench {
             model: setup.model.into(),
             model_provider: "script".into(),
             workspace_roots: vec![cwd.clone()],
+            environments: [crate::engine::environments::EnvironmentChoice::local(cwd.clone())].into(),
             cwd,
             approval_policy: AskForApproval::Never,
             approvals_reviewer: ApprovalsReviewer::User,

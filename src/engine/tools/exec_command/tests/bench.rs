@@ -93,6 +93,7 @@ impl Bench {
         let meta = SessionMeta::new(ThreadId::generate(), cwd.clone(), "test".to_owned(), "none".to_owned());
         let recorder = store.create(NewThread { meta, ephemeral: false }).unwrap();
         let services = Arc::new(ThreadServices {
+            environments: Arc::default(),
             goal: Arc::new(crate::engine::goal::GoalKeeper::new(recorder.clone(), false, None)),
             config,
             provider: Arc::new(NoModel(RetryPolicy::new(Some(0), Some(0), None))),
@@ -116,6 +117,7 @@ impl Bench {
             model: "gpt-5.4".into(),
             model_provider: "none".into(),
             workspace_roots: vec![cwd.clone()],
+            environments: [crate::engine::environments::EnvironmentChoice::local(cwd.clone())].into(),
             cwd,
             approval_policy,
             approvals_reviewer: ApprovalsReviewer::User,
