@@ -30,6 +30,8 @@ use crate::rpc::identity::Identity;
 use crate::rpc::notices::Notices;
 use crate::rpc::pending::PendingServerRequests;
 use crate::rpc::replay::ReplayLimits;
+use crate::rpc::searches::FileSearches;
+use crate::rpc::watches::FsWatches;
 use crate::settings::Settings;
 use crate::store::{LocalThreadStore, StoreWarning, ThreadStore};
 use crate::telemetry::metrics::{self, Load};
@@ -163,6 +165,9 @@ pub(crate) fn services(settings: Settings, config: &[(String, String)], store: &
         turn_count,
         identity: Identity::from_environment(),
         notices: Notices::default(),
+        watcher: Arc::default(),
+        fs_watches: FsWatches::default(),
+        file_searches: FileSearches::default(),
         settings: Arc::new(settings),
         home,
     });

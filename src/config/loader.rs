@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::config::file::{ConfigProblem, FileCache};
 use crate::config::provider::{ProviderConfig, builtin_providers};
@@ -64,6 +64,8 @@ pub struct ConfigLoader {
     server_cwd: PathBuf,
     session_flags: toml::Table,
     files: FileCache,
+    /// Held while the user's file is changed.
+    pub(super) editing: Mutex<()>,
     /// Features switched while the server runs; whatever the configuration says about one counts more.
     switched: RwLock<BTreeMap<String, bool>>,
 }
@@ -85,6 +87,7 @@ impl ConfigLoader {
             server_cwd,
             session_flags,
             files: FileCache::default(),
+            editing: Mutex::default(),
             switched: RwLock::default(),
         }
     }
@@ -120,6 +123,11 @@ impl ConfigLoader {
     /// What a file says; nothing when it is missing.
     pub(super) fn read(&self, file: &Path) -> Result<Arc<toml::Table>, ConfigProblem> {
         self.files.read(file)
+    }
+
+    /// Forgets what a file said, after it was written.
+    pub(super) fn forget(&self, file: &Path) {
+        self.files.forget(file);
     }
 
     /// What the command line sets.
@@ -292,10 +300,7 @@ impl ConfigLoader {
             return Ok(());
         }
         let project = config.project_root.as_deref().unwrap_or(&config.cwd);
-        let file = self.user_file();
-        let written = trust::write_trusted(&file, project);
-        self.files.forget(&file);
-        written
+        self.edit_user_file(|document| trust::set_trusted(document, project))
     }
 
     /// Whether a feature is switched on for the whole server: by its flags, by the user's file, or while it runs.

@@ -6,6 +6,7 @@
 //! apply and a [`ConfigProblem`] says what is wrong and where. Files are re-read only when they changed.
 
 mod agents;
+mod edit;
 pub mod features;
 mod file;
 mod layers;
@@ -13,6 +14,7 @@ mod loader;
 mod provider;
 mod resolved;
 mod shell_environment;
+mod skills;
 mod strict;
 mod trust;
 
@@ -26,6 +28,7 @@ pub use loader::{ConfigLoader, ThreadOverrides};
 pub use provider::{ProviderAuthCommand, ProviderConfig, builtin_providers};
 pub use resolved::{CompactionScope, ResolvedConfig, TrustLevel, WebSearchMode};
 pub use shell_environment::{InheritEnvironment, ShellEnvironmentPolicy};
+pub use skills::{SkillSwitch, SkillSwitches};
 pub use strict::StrictError;
 pub use trust::project_root;
 

@@ -5,6 +5,7 @@ pub mod account;
 pub mod collaboration_mode;
 pub mod feature;
 pub mod fs;
+pub mod fuzzy_file_search;
 pub mod hook;
 pub mod initialize;
 pub mod mock;

@@ -13,7 +13,9 @@ pub mod notices;
 pub mod outbox;
 pub mod pending;
 pub mod replay;
+pub mod searches;
 pub mod services;
+pub mod watches;
 
 pub use client::{
     ClientHandle, ClientInfo, ConnectionId, DeltaTemplate, EncodedNotification, EventRange, OutFrame, Outbox,

@@ -19,8 +19,11 @@ use crate::rpc::identity::Identity;
 use crate::rpc::notices::Notices;
 use crate::rpc::pending::PendingServerRequests;
 use crate::rpc::replay::ReplayLimits;
+use crate::rpc::searches::FileSearches;
+use crate::rpc::watches::FsWatches;
 use crate::settings::Settings;
 use crate::store::{AgentGraphStore, ThreadStore};
+use crate::watch::FolderWatcher;
 
 /// Everything handlers can reach.
 pub struct Services {
@@ -52,6 +55,12 @@ pub struct Services {
     pub turn_count: Arc<TurnCounter>,
     /// How this server names itself.
     pub identity: Identity,
+    /// Watches folders for whoever asks.
+    pub watcher: Arc<FolderWatcher>,
+    /// The paths that clients watch.
+    pub fs_watches: FsWatches,
+    /// The file searches that go on.
+    pub file_searches: FileSearches,
     /// What every new client is told after `initialize`.
     pub notices: Notices,
 }

@@ -16,6 +16,7 @@ mod copies;
 mod disk;
 mod durability;
 mod elicitation;
+mod files;
 mod forks;
 mod goals;
 mod handshake;

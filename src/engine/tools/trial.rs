@@ -160,7 +160,7 @@ pub(crate) type Told = (String, Value);
 
 fn take(event: TurnEvent, decision: &str) -> Vec<Told> {
     let parse = |notification: crate::rpc::EncodedNotification| {
-        let (OutFrame::Whole(bytes) | OutFrame::Delta { whole: bytes, .. }) = notification.frame();
+        let bytes = notification.frame().bytes();
         let message: Value = serde_json::from_slice(bytes).unwrap();
         (notification.method().to_owned(), message["params"].clone())
     };

@@ -240,7 +240,7 @@ impl Bench {
                 match event {
                     TurnEvent::Publish(_, notification) => {
                         let bytes = match notification.frame() {
-                            OutFrame::Whole(bytes) => bytes,
+                            OutFrame::Whole(bytes) | OutFrame::Bulk(bytes) => bytes,
                             OutFrame::Delta { whole, .. } => whole,
                         };
                         heard.lock().unwrap().push(serde_json::from_slice(bytes).unwrap());

@@ -263,7 +263,7 @@ impl Bench {
 async fn listen(mut told: mpsc::Receiver<TurnEvent>, ear: Arc<Ear>, answer: Answering, cancel: CancellationToken) {
     let note = |notification: EncodedNotification| {
         let bytes = match notification.frame() {
-            OutFrame::Whole(bytes) => bytes,
+            OutFrame::Whole(bytes) | OutFrame::Bulk(bytes) => bytes,
             OutFrame::Delta { whole, .. } => whole,
         };
         let message: Value = serde_json::from_slice(bytes).unwrap();
