@@ -7,6 +7,7 @@ pub(crate) mod gate;
 pub mod handle;
 pub(crate) mod inbound;
 pub mod kernel;
+pub(crate) mod skills_watcher;
 pub mod supervisor;
 pub mod thread;
 

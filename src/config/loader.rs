@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::config::file::{ConfigProblem, FileCache};
 use crate::config::provider::{ProviderConfig, builtin_providers};
+use crate::config::reading::MANAGED_FILE;
 use crate::config::resolved::{ConfigToml, ResolvedConfig, TrustLevel};
 use crate::config::{AgentsConfig, ConfigError, features, trust};
 use crate::protocol::{ApprovalsReviewer, AskForApproval, Personality, SandboxMode, SandboxPolicy};
@@ -190,6 +191,9 @@ impl ConfigLoader {
                 set_path(&mut merged, key, value);
             }
         }
+        if let Ok(managed) = self.files.read(Path::new(MANAGED_FILE)) {
+            merge(&mut merged, &managed);
+        }
         (merged, root, trust)
     }
 
@@ -262,6 +266,7 @@ impl ConfigLoader {
             project_doc_fallback_filenames: toml.project_doc_fallback_filenames,
             include_permissions_instructions: toml.include_permissions_instructions.unwrap_or(true),
             include_environment_context: toml.include_environment_context.unwrap_or(true),
+            include_skill_instructions: toml.skills.include_instructions.unwrap_or(true),
             allow_login_shell: toml.allow_login_shell.unwrap_or(true),
             background_terminal_max_timeout_ms: toml.background_terminal_max_timeout.unwrap_or(300_000),
             shell_environment_policy: toml.shell_environment_policy,

@@ -12,11 +12,15 @@ mod file;
 mod layers;
 mod loader;
 mod provider;
+mod reading;
+mod requirements;
 mod resolved;
+mod shape;
 mod shell_environment;
 mod skills;
 mod strict;
 mod trust;
+mod writing;
 
 #[cfg(test)]
 mod tests;
@@ -26,11 +30,13 @@ pub use file::ConfigProblem;
 pub use layers::{ConfigLayer, LayerKind};
 pub use loader::{ConfigLoader, ThreadOverrides};
 pub use provider::{ProviderAuthCommand, ProviderConfig, builtin_providers};
+pub use reading::{ConfigReading, ReadingError};
 pub use resolved::{CompactionScope, ResolvedConfig, TrustLevel, WebSearchMode};
 pub use shell_environment::{InheritEnvironment, ShellEnvironmentPolicy};
 pub use skills::{SkillSwitch, SkillSwitches};
 pub use strict::StrictError;
 pub use trust::project_root;
+pub use writing::WritingError;
 
 /// What can go wrong with a configuration. The texts are those a client sees after `failed to load configuration: `.
 #[derive(Debug, thiserror::Error)]

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod collaboration_mode;
+pub mod config;
 pub mod feature;
 pub mod fs;
 pub mod fuzzy_file_search;
@@ -11,6 +12,7 @@ pub mod initialize;
 pub mod mock;
 pub mod model;
 pub mod model_provider;
+pub mod skill;
 pub mod thread_archive;
 pub mod thread_compact;
 pub mod thread_edit;

@@ -128,7 +128,7 @@ macro_rules! client_methods {
             ThreadTurnsList: "thread/turns/list" (ThreadTurnsListParams) -> ThreadTurnsListResponse, Experimental, None, thread_turns::list;
             ThreadTurnsItemsList: "thread/turns/items/list" (ThreadTurnsItemsListParams) -> ThreadTurnsItemsListResponse, Experimental, None, thread_turns::list_items;
             ThreadInjectItems: "thread/inject_items" (ThreadInjectItemsParams) -> ThreadInjectItemsResponse, Stable, Thread, thread_edit::inject_items;
-            SkillsList: "skills/list" (SkillsListParams) -> SkillsListResponse, Stable, SharedRead(Global::Config), unbuilt;
+            SkillsList: "skills/list" (SkillsListParams) -> SkillsListResponse, Stable, SharedRead(Global::Config), skill::list;
             HooksList: "hooks/list" (HooksListParams) -> HooksListResponse, Stable, Exclusive(Global::Config), hook::list;
             MarketplaceAdd: "marketplace/add" (MarketplaceAddParams) -> MarketplaceAddResponse, Stable, Exclusive(Global::Config), unbuilt;
             MarketplaceRemove: "marketplace/remove" (MarketplaceRemoveParams) -> MarketplaceRemoveResponse, Stable, Exclusive(Global::Config), unbuilt;
@@ -151,7 +151,7 @@ macro_rules! client_methods {
             FsCopy: "fs/copy" (FsCopyParams) -> FsCopyResponse, Stable, None, fs::copy;
             FsWatch: "fs/watch" (FsWatchParams) -> FsWatchResponse, Stable, FsWatch, fs::watch;
             FsUnwatch: "fs/unwatch" (FsUnwatchParams) -> FsUnwatchResponse, Stable, FsWatch, fs::unwatch;
-            SkillsConfigWrite: "skills/config/write" (SkillsConfigWriteParams) -> SkillsConfigWriteResponse, Stable, Exclusive(Global::Config), unbuilt;
+            SkillsConfigWrite: "skills/config/write" (SkillsConfigWriteParams) -> SkillsConfigWriteResponse, Stable, Exclusive(Global::Config), skill::write_config;
             PluginInstall: "plugin/install" (PluginInstallParams) -> PluginInstallResponse, Stable, Exclusive(Global::Config), unbuilt;
             PluginUninstall: "plugin/uninstall" (PluginUninstallParams) -> PluginUninstallResponse, Stable, Exclusive(Global::Config), unbuilt;
             TurnStart: "turn/start" (TurnStartParams) -> TurnStartResponse, Stable, Thread, turn::start;
@@ -194,12 +194,12 @@ macro_rules! client_methods {
             ProcessWriteStdin: "process/writeStdin" (ProcessWriteStdinParams) -> ProcessWriteStdinResponse, Experimental, ProcessHandle, unbuilt;
             ProcessKill: "process/kill" (ProcessKillParams) -> ProcessKillResponse, Experimental, ProcessHandle, unbuilt;
             ProcessResizePty: "process/resizePty" (ProcessResizePtyParams) -> ProcessResizePtyResponse, Experimental, ProcessHandle, unbuilt;
-            ConfigRead: "config/read" (ConfigReadParams) -> ConfigReadResponse, Stable, SharedRead(Global::Config), unbuilt;
+            ConfigRead: "config/read" (ConfigReadParams) -> ConfigReadResponse, Stable, SharedRead(Global::Config), config::read;
             ExternalAgentConfigDetect: "externalAgentConfig/detect" (ExternalAgentConfigDetectParams) -> ExternalAgentConfigDetectResponse, Stable, Exclusive(Global::Config), unbuilt;
             ExternalAgentConfigImport: "externalAgentConfig/import" (ExternalAgentConfigImportParams) -> ExternalAgentConfigImportResponse, Stable, Exclusive(Global::Config), unbuilt;
-            ConfigValueWrite: "config/value/write" (ConfigValueWriteParams) -> ConfigWriteResponse, Stable, Exclusive(Global::Config), unbuilt;
-            ConfigBatchWrite: "config/batchWrite" (ConfigBatchWriteParams) -> ConfigWriteResponse, Stable, Exclusive(Global::Config), unbuilt;
-            ConfigRequirementsRead: "configRequirements/read" (NoParams) -> ConfigRequirementsReadResponse, Stable, Exclusive(Global::Config), unbuilt;
+            ConfigValueWrite: "config/value/write" (ConfigValueWriteParams) -> ConfigWriteResponse, Stable, Exclusive(Global::Config), config::write_value;
+            ConfigBatchWrite: "config/batchWrite" (ConfigBatchWriteParams) -> ConfigWriteResponse, Stable, Exclusive(Global::Config), config::write_batch;
+            ConfigRequirementsRead: "configRequirements/read" (NoParams) -> ConfigRequirementsReadResponse, Stable, Exclusive(Global::Config), config::read_requirements;
             AccountRead: "account/read" (GetAccountParams) -> GetAccountResponse, Stable, Exclusive(Global::AccountAuth), account::read;
             FuzzyFileSearch: "fuzzyFileSearch" (FuzzyFileSearchParams) -> FuzzyFileSearchResponse, Stable, None, fuzzy_file_search::search;
             FuzzyFileSearchSessionStart: "fuzzyFileSearch/sessionStart" (FuzzyFileSearchSessionStartParams) -> FuzzyFileSearchSessionStartResponse, Experimental, FuzzySession, fuzzy_file_search::start_session;

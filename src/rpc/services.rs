@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 use crate::config::ConfigLoader;
+use crate::engine::extension::Extensions;
 use crate::exec::Sandbox;
 use crate::model::Models;
 use crate::protocol::ThreadId;
@@ -22,6 +23,7 @@ use crate::rpc::replay::ReplayLimits;
 use crate::rpc::searches::FileSearches;
 use crate::rpc::watches::FsWatches;
 use crate::settings::Settings;
+use crate::skills::{Skills, WatchedRoots};
 use crate::store::{AgentGraphStore, ThreadStore};
 use crate::watch::FolderWatcher;
 
@@ -55,6 +57,12 @@ pub struct Services {
     pub turn_count: Arc<TurnCounter>,
     /// How this server names itself.
     pub identity: Identity,
+    /// The skills of every folder.
+    pub skills: Arc<Skills>,
+    /// The roots of skills that loaded threads use.
+    pub watched_roots: Arc<WatchedRoots>,
+    /// What adds to threads.
+    pub extensions: Extensions,
     /// Watches folders for whoever asks.
     pub watcher: Arc<FolderWatcher>,
     /// The paths that clients watch.

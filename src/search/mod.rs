@@ -1,7 +1,7 @@
 //! Finding files by a few letters of their paths: walking folders, scoring paths, keeping the best.
 //!
 //! A search walks once and keeps only the best of what each walker sees. A session keeps the paths, so that every further
-//! query costs no look at the disk. Ignore files count, also outside of repositories; hidden files are found; links are
+//! query costs no look at the disk. Ignore files count, those of git within repositories; hidden files are found; links are
 //! followed. Work is done on the blocking pool and gives up when it is told to.
 
 use std::sync::Arc;

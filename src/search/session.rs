@@ -21,7 +21,7 @@ const BATCH_TIME: Duration = Duration::from_millis(20);
 /// The most paths a session keeps; the walk ends there.
 const MOST_PATHS: usize = 1_000_000;
 /// How often results are told while the walk goes on.
-const BETWEEN_UPDATES: Duration = Duration::from_millis(100);
+const BETWEEN_UPDATES: Duration = Duration::from_millis(40);
 /// How many paths are matched between two looks at whether somebody wants something else.
 const LOOK_UP: usize = 1024;
 /// Fewer paths than this are matched on one thread.
@@ -142,7 +142,8 @@ impl Session {
             work.taken = before.taken;
             candidates = Some(before.found);
         }
-        let mut told = None::<Instant>;
+        // What is found at once is told at once, as the last word.
+        let (mut told, mut unseen) = (Instant::now(), false);
         loop {
             // Asked first: once the walk is over, what is there is all there is.
             let walked = self.0.walked.load(Ordering::Acquire);
@@ -165,7 +166,8 @@ impl Session {
                 drop(present);
                 return Some(work.finish());
             }
-            if better && told.is_none_or(|told| told.elapsed() >= BETWEEN_UPDATES) {
+            unseen |= better;
+            if unseen && told.elapsed() >= BETWEEN_UPDATES {
                 let hits = work.best.hits(&work.query);
                 let present = self.0.query();
                 if self.0.generation.load(Ordering::Acquire) != generation {
@@ -176,7 +178,8 @@ impl Session {
                     hits,
                 });
                 drop(present);
-                told = Some(Instant::now());
+                told = Instant::now();
+                unseen = false;
             }
             self.0.wake.notified().await;
             if self.0.generation.load(Ordering::Acquire) != generation {

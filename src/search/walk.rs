@@ -24,11 +24,7 @@ pub(super) fn walk<S: Sink>(roots: &[String], stop: &AtomicBool, sink: impl Fn()
     for root in more {
         builder.add(root);
     }
-    builder
-        .threads(threads())
-        .hidden(false)
-        .follow_links(true)
-        .require_git(false);
+    builder.threads(threads()).hidden(false).follow_links(true);
     let paths: Vec<PathBuf> = roots.iter().map(PathBuf::from).collect();
     let mut walkers = Walkers {
         roots: &paths,

@@ -5,8 +5,8 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::exec::sandbox::policy::normalised;
 use crate::files;
+use crate::files::normalised;
 use crate::protocol::{AbsolutePathBuf, SkillDependencies, SkillInterface, SkillToolDependency};
 use crate::skills::skill_file::one_line;
 

@@ -107,7 +107,6 @@ fn walk(root: &SkillRoot, walked: &mut HashSet<(u64, u64)>, mut found: impl FnMu
             }
         }
         if depth < DEEPEST {
-            below.sort_unstable();
             waiting.extend(below.into_iter().map(|folder| (folder, depth + 1)));
         }
         if is_skill {

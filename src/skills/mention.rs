@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use crate::exec::sandbox::policy::normalised;
+use crate::files::normalised;
 use crate::protocol::UserInput;
 use crate::skills::Skill;
 

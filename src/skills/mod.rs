@@ -17,10 +17,12 @@ mod roots;
 mod skill_file;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 pub use mention::{mentioned, mentions_any};
 pub use roots::SkillRoot;
 use roots::roots;
+pub use watched::{RootsGuard, WatchedRoots};
 
 /// How many folders' skills are kept.
 const MOST_FOLDERS: usize = 256;
@@ -132,10 +134,4 @@ impl Skills {
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Watches the roots of skills for whoever uses them; implemented where events are told.
-pub trait RootsWatch: Send + Sync {
-    /// Watches these roots for as long as what is returned is kept.
-    fn watch(&self, roots: &[PathBuf]) -> Box<dyn Send + Sync>;
 }

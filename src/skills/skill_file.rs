@@ -19,7 +19,7 @@ pub(super) struct SkillFile {
 
 // Clients are shown what the parser says, which has these names in it.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename = "SkillFrontmatter")]
+#[serde(expecting = "struct SkillFrontmatter")]
 struct FrontMatter {
     name: Option<String>,
     description: Option<String>,
@@ -28,7 +28,7 @@ struct FrontMatter {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename = "SkillFrontmatterMetadata")]
+#[serde(expecting = "struct SkillFrontmatterMetadata")]
 struct Metadata {
     #[serde(rename = "short-description")]
     short_description: Option<String>,

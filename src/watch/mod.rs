@@ -27,14 +27,17 @@ pub trait Listener: Send + Sync {
     fn lost(&self);
 }
 
+/// Who listens to which folder, by its real path.
+type Listeners = HashMap<PathBuf, Vec<(u64, Arc<dyn Listener>)>>;
+
 #[derive(Default)]
 struct Watched {
-    folders: Mutex<HashMap<PathBuf, Vec<(u64, Arc<dyn Listener>)>>>,
+    folders: Mutex<Listeners>,
     next: AtomicU64,
 }
 
 impl Watched {
-    fn folders(&self) -> MutexGuard<'_, HashMap<PathBuf, Vec<(u64, Arc<dyn Listener>)>>> {
+    fn folders(&self) -> MutexGuard<'_, Listeners> {
         self.folders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

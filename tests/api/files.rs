@@ -184,6 +184,7 @@ async fn files_are_found_best_first_and_ignored_ones_are_not() {
         fs::write(path, "").unwrap();
     }
     fs::write(server.work().join(".gitignore"), "target/\n").unwrap();
+    fs::create_dir(server.work().join(".git")).unwrap();
     let find = async |query: &str| {
         let params = json!({"query": query, "roots": [server.work()], "cancellationToken": "t"});
         client.call_raw("fuzzyFileSearch", params).await.unwrap()["files"].clone()

@@ -1,6 +1,7 @@
 //! What the model has to be told before a turn: everything the first time, afterwards what has changed.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
@@ -27,7 +28,7 @@ pub struct Situation<'a> {
     /// Command prefixes that the rules allow.
     pub approved_prefixes: &'a [Vec<String>],
     /// Further developer sections of the first turn, tags included (skills, plugins, memories), in order.
-    pub sections: &'a [String],
+    pub sections: &'a [Arc<str>],
     /// The thread's base instructions, as the JSON string that requests carry.
     pub instructions: &'a RawValue,
     /// Whether client or configuration gave the base instructions; nothing is then said of voices.
@@ -56,7 +57,7 @@ impl Situation<'_> {
         );
         sections.extend(self.mode());
         sections.extend(self.voice().filter(|_| !self.has_voice_built_in()));
-        sections.extend_from_slice(self.sections);
+        sections.extend(self.sections.iter().map(|section| section.to_string()));
         let mut blocks = Vec::new();
         blocks.extend(self.project_docs.block(self.cwd()));
         blocks.extend(self.environment());

@@ -18,7 +18,6 @@ use crate::engine::tools::{Tool, ToolCall, ToolContext, ToolInput, ToolOutput, T
 use crate::model::retry::RetryPolicy;
 use crate::model::{ModelError, ModelProvider, ModelStream, RequestIdentity, SamplingRequest, catalog, json_text};
 use crate::protocol::{FunctionCallOutputBody, ThreadId};
-use crate::rpc::OutFrame;
 use crate::store::{Durability, LocalThreadStore, NewThread, SessionMeta, ThreadStore};
 
 /// A provider that nobody asks.
@@ -72,9 +71,10 @@ impl Trial {
             agents: None,
             shell: "bash".into(),
             project_docs: ProjectDocs::default(),
-            sections: vec![],
+            extensions: Default::default(),
+            contributed: Default::default(),
             raw_events: false,
-            hooks: Arc::default(),
+            hooks: Default::default(),
             came_by: std::sync::Mutex::new(None),
             patch_approvals: Default::default(),
             commands: Default::default(),

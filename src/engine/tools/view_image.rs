@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::engine::context::image::{self, ImageError};
 use crate::engine::items;
 use crate::engine::tools::{Tool, ToolContext, ToolOffer, ToolOutput, function_spec, parse_arguments};
-use crate::exec::sandbox::policy::normalised;
+use crate::files::normalised;
 use crate::protocol::{AbsolutePathBuf, FunctionCallOutputContentItem, ImageDetail, InputModality, ThreadItem};
 
 /// The tool.

@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::on_files;
-use crate::exec::sandbox::policy::normalised;
+use crate::files::normalised;
 use crate::protocol::{FsCopyParams, FsCopyResponse};
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;

@@ -1,7 +1,7 @@
 //! fs/watch and fs/unwatch: a client is told when a path, or an entry of a folder, has changed.
 
 use super::on_files;
-use crate::exec::sandbox::policy::normalised;
+use crate::files::normalised;
 use crate::protocol::{
     AbsolutePathBuf, FsChangedNotification, FsUnwatchParams, FsUnwatchResponse, FsWatchParams, FsWatchResponse,
 };

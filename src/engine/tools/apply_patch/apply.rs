@@ -14,8 +14,8 @@ use super::decision::TouchedPath;
 use super::edit::{EditError, edited};
 use super::grammar::{GrammarError, Hunk, Patch};
 use crate::engine::diff::Effect;
-use crate::exec::sandbox::policy::normalised;
 use crate::files;
+use crate::files::normalised;
 use crate::protocol::{AbsolutePathBuf, FileUpdateChange, PatchChangeKind};
 
 /// The longest file that a patch changes.

@@ -5,7 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::exec::sandbox::policy::{PROTECTED_NAMES, normalised};
+use crate::exec::sandbox::policy::PROTECTED_NAMES;
+use crate::files::normalised;
 use crate::protocol::{AbsolutePathBuf, AskForApproval, SandboxPolicy};
 
 /// What becomes of a patch.

@@ -240,7 +240,7 @@ pub async fn run_patch(cx: &ToolContext, text: String, cwd: AbsolutePathBuf) -> 
 
 /// Asks the hooks, then the user, and shows the item meanwhile. Returns why the patch may not be applied, if it may not.
 async fn refused(cx: &ToolContext, patch: &VerifiedPatch, text: &str) -> Option<String> {
-    let hooked = cx.turn.services.hooks.has(HookEventName::PermissionRequest);
+    let hooked = cx.turn.services.hooks.get().has(HookEventName::PermissionRequest);
     if hooked {
         let item = item(&cx.call.call_id, patch, PatchApplyStatus::InProgress);
         items::publish_started(&cx.turn.host, item).await;

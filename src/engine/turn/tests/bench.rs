@@ -158,13 +158,14 @@ impl Bench {
                 None => ToolSet::new(&setup.dynamic),
             },
             commands: Default::default(),
-            hooks: Arc::default(),
+            hooks: Default::default(),
             came_by: std::sync::Mutex::new(None),
             agents: None,
             patch_approvals: Default::default(),
             shell: "bash".into(),
             project_docs: Default::default(),
-            sections: Vec::new(),
+            extensions: Default::default(),
+            contributed: Default::default(),
             raw_events: setup.raw_events,
         });
         let cwd = AbsolutePathBuf::new(cwd).unwrap();

@@ -104,9 +104,10 @@ impl Bench {
             commands: CommandState::default(),
             shell: "bash".into(),
             project_docs: Default::default(),
-            sections: Vec::new(),
+            extensions: Default::default(),
+            contributed: Default::default(),
             raw_events: false,
-            hooks: Arc::default(),
+            hooks: Default::default(),
             came_by: std::sync::Mutex::new(None),
             patch_approvals: Default::default(),
         });
