@@ -6,11 +6,20 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 
 /// The most that is read of a text which people write: configuration, instructions, skills.
 pub const MAX_TEXT: u64 = 16 << 20;
+
+/// The mode of a folder that stands where nothing is to be made for a while (see `exec/sandbox/placeholders.rs`).
+pub const PLACEHOLDER_MODE: u32 = 0o1755;
+
+/// Whether what is at `path` stands there only so that nothing else can be made, and counts as missing.
+pub fn is_placeholder(path: &Path) -> bool {
+    let marked = |meta: fs::Metadata| meta.is_dir() && meta.mode() & 0o7777 == PLACEHOLDER_MODE;
+    path.symlink_metadata().is_ok_and(marked) && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
 
 /// Opens an ordinary file for reading. Links are followed.
 pub fn open(path: &Path) -> io::Result<File> {

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod exec;
+pub mod executor;
 pub mod files;
 pub mod hooks;
 pub mod http;

@@ -5,5 +5,9 @@ fn main() -> std::process::ExitCode {
     if let Some(code) = greenroom::exec::sandbox::stage() {
         return code;
     }
+    // Or one operation on files that is done confined.
+    if let Some(code) = greenroom::executor::stage() {
+        return code;
+    }
     greenroom::cli::main()
 }

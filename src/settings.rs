@@ -36,6 +36,10 @@ pub enum Durability {
 pub enum SandboxMethod {
     /// The best one that works here.
     Auto,
+    /// Mounts of our own.
+    Mounts,
+    /// Mounts that bubblewrap makes.
+    Bubblewrap,
     /// Landlock and a filter for system calls.
     Landlock,
 }

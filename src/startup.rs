@@ -107,6 +107,7 @@ pub async fn build(options: Options) -> Result<Server, StartError> {
     let supervisor = Supervisor::launch(load.clone());
     let store = LocalThreadStore::open(settings.home.clone(), settings.durability);
     let services = services(settings, &options.config, &store);
+    try_sandbox(&services.sandbox);
     if options.strict_config {
         services.config.check_strict()?;
     }
@@ -187,6 +188,15 @@ pub(crate) fn services(settings: Settings, config: &[(String, String)], store: &
     });
     tell_warnings(&services, store);
     services
+}
+
+/// Finds out by which way commands are confined, aside: the first client need not wait for it.
+fn try_sandbox(sandbox: &Arc<Sandbox>) {
+    let sandbox = sandbox.clone();
+    tokio::task::spawn_blocking(move || match sandbox.way() {
+        Some(way) => tracing::info!("commands are confined by {}", way.name()),
+        None => tracing::warn!("commands cannot be confined on this machine"),
+    });
 }
 
 /// Starts the Db actor on an arbiter of its own. When it falls, the supervisor starts another one in its place; the store

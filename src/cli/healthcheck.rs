@@ -3,7 +3,7 @@
 //! Plain blocking sockets with a deadline; nothing of the server is started.
 
 use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -28,6 +28,11 @@ pub fn run(args: &HealthcheckArgs) -> Result<ExitCode, CommandError> {
         return Err(format!("{}: the server answers {status}", args.url).into());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a server at this address says that it is healthy.
+pub(super) fn healthy(address: SocketAddr) -> bool {
+    probe(&format!("http://{address}/healthz")).is_ok_and(|status| status == 200)
 }
 
 fn probe(url: &str) -> Result<u16, CommandError> {

@@ -5,7 +5,9 @@
 //! an answer.
 
 pub mod app_server;
+pub mod doctor;
 pub mod exec;
+pub mod exec_server;
 pub mod flags;
 pub mod healthcheck;
 pub mod schema;
@@ -37,8 +39,12 @@ enum Command {
     AppServer(Box<app_server::AppServerArgs>),
     /// Run one turn at the terminal.
     Exec(Box<exec::ExecArgs>),
+    /// Serve as a place where app servers run commands.
+    ExecServer(Box<exec_server::ExecServerArgs>),
     /// Ask a running server whether it is healthy.
     Healthcheck(healthcheck::HealthcheckArgs),
+    /// Look at what a server needs here: sandbox, limits, home, listeners, model provider.
+    Doctor(doctor::DoctorArgs),
     /// Tokens for clients on other machines.
     Token(token::TokenArgs),
 }
@@ -65,7 +71,9 @@ impl Cli {
             None => serve::main_job(&self.config),
             Some(Command::AppServer(args)) => app_server::run(*args, self.config),
             Some(Command::Exec(args)) => serve::exec(*args, &self.config),
+            Some(Command::ExecServer(args)) => exec_server::run(*args),
             Some(Command::Healthcheck(args)) => healthcheck::run(&args),
+            Some(Command::Doctor(args)) => doctor::run(&args, &self.config),
             Some(Command::Token(args)) => token::run(args),
         }
     }

@@ -8,7 +8,7 @@ use crate::config::file::{ConfigProblem, FileCache};
 use crate::config::provider::{ProviderConfig, builtin_providers};
 use crate::config::reading::MANAGED_FILE;
 use crate::config::resolved::{ConfigToml, ResolvedConfig, TrustLevel};
-use crate::config::{AgentsConfig, ConfigError, features, trust};
+use crate::config::{AgentsConfig, ConfigError, features, permissions, trust};
 use crate::protocol::{ApprovalsReviewer, AskForApproval, Personality, SandboxMode, SandboxPolicy};
 
 /// The system layer, read when it exists.
@@ -43,6 +43,8 @@ pub struct ThreadOverrides {
     pub approvals_reviewer: Option<ApprovalsReviewer>,
     /// What commands may touch.
     pub sandbox: Option<SandboxMode>,
+    /// The same by the name of a permission profile; counts more.
+    pub permissions: Option<String>,
     /// `Some(None)` clears the tier.
     pub service_tier: Option<Option<String>>,
     /// Replaces the base instructions.
@@ -158,7 +160,7 @@ impl ConfigLoader {
         for file in self.common_files() {
             // A broken file counts as empty; `problems` reports it.
             if let Ok(table) = self.files.read(&file) {
-                merge(&mut merged, &table);
+                lay(&mut merged, &table);
             }
         }
         if let Some(profile) = merged.get("profile").and_then(|name| name.as_str()).map(str::to_string)
@@ -168,7 +170,7 @@ impl ConfigLoader {
                 .and_then(|p| p.as_table())
         {
             let values = values.clone();
-            merge(&mut merged, &values);
+            lay(&mut merged, &values);
         }
         let markers: Vec<String> = match merged.get("project_root_markers").and_then(|value| value.as_array()) {
             Some(markers) => markers.iter().filter_map(|m| m.as_str()).map(str::to_string).collect(),
@@ -181,18 +183,20 @@ impl ConfigLoader {
                 if let Ok(table) = self.files.read(&folder.join(".codex/config.toml")) {
                     let mut table = (*table).clone();
                     table.retain(|key, _| !NOT_FOR_PROJECTS.contains(&key));
-                    merge(&mut merged, &table);
+                    lay(&mut merged, &table);
                 }
             }
         }
-        merge(&mut merged, &self.session_flags);
+        lay(&mut merged, &self.session_flags);
+        let mut asked = toml::Table::new();
         for (key, value) in overrides {
             if let Some(value) = to_toml(value) {
-                set_path(&mut merged, key, value);
+                set_path(&mut asked, key, value);
             }
         }
+        lay(&mut merged, &asked);
         if let Ok(managed) = self.files.read(Path::new(MANAGED_FILE)) {
-            merge(&mut merged, &managed);
+            lay(&mut merged, &managed);
         }
         (merged, root, trust)
     }
@@ -208,7 +212,7 @@ impl ConfigLoader {
         };
         let (merged, project_root, trust) = self.merged(&cwd, &overrides.config);
         let toml: ConfigToml = serde::Deserialize::deserialize(toml::Value::Table(merged))
-            .map_err(|error: toml::de::Error| ConfigError::Invalid(error.message().to_string()))?;
+            .map_err(|error: toml::de::Error| self.misread(&error))?;
         let provider_id = overrides.model_provider.clone().or_else(|| toml.model_provider.clone());
         let provider_id = provider_id.unwrap_or_else(|| self.default_provider().to_string());
         let provider = find_provider(&provider_id, &toml)?;
@@ -217,7 +221,28 @@ impl ConfigLoader {
             Some(TrustLevel::Trusted) => (AskForApproval::OnRequest, SandboxMode::WorkspaceWrite),
             Some(TrustLevel::Untrusted) => (AskForApproval::Untrusted, SandboxMode::WorkspaceWrite),
         };
-        let sandbox_mode = overrides.sandbox.or(toml.sandbox_mode).unwrap_or(default_sandbox);
+        let sandbox_mode = overrides.sandbox.or(toml.sandbox_mode);
+        let named = match (&overrides.permissions, &toml.default_permissions) {
+            (Some(named), _) => Some(named.clone()),
+            (None, Some(named)) if overrides.sandbox.is_none() => Some(named.clone()),
+            (None, None) if sandbox_mode.is_none() && toml.permissions.as_ref().is_some_and(|all| !all.is_empty()) => {
+                let why = "config defines `[permissions]` profiles but does not set `default_permissions`";
+                return Err(ConfigError::Invalid(why.to_owned()));
+            }
+            _ => None,
+        };
+        let profile = match &named {
+            Some(named) => permissions::select(named, &toml.permissions, &self.home)?,
+            None => None,
+        };
+        let sandbox = match named.as_deref() {
+            Some(built_in) if profile.is_none() => ResolvedConfig::built_in(built_in, &self.home),
+            _ => ResolvedConfig::sandbox_of(
+                sandbox_mode.unwrap_or(default_sandbox),
+                &toml.sandbox_workspace_write,
+                &self.home,
+            ),
+        };
         let instructions_file = toml.model_instructions_file.as_ref().map(|file| self.home.join(file));
         let base_instructions = match (&overrides.base_instructions, &toml.instructions, &instructions_file) {
             (Some(text), _, _) | (None, Some(text), _) => Some(text.clone()),
@@ -245,7 +270,9 @@ impl ConfigLoader {
                 .approvals_reviewer
                 .or(toml.approvals_reviewer)
                 .unwrap_or(ApprovalsReviewer::User),
-            sandbox: ResolvedConfig::sandbox_of(sandbox_mode, &toml.sandbox_workspace_write, &self.home),
+            sandbox,
+            permissions: named,
+            profile: profile.map(Arc::new),
             reasoning_effort: toml.model_reasoning_effort,
             plan_mode_reasoning_effort: toml.plan_mode_reasoning_effort,
             reasoning_summary: toml.model_reasoning_summary,
@@ -285,6 +312,19 @@ impl ConfigLoader {
                 .unwrap_or(true),
             cwd,
         })
+    }
+
+    /// A value of the wrong type: with its place, when it stands in a file that every thread reads.
+    fn misread(&self, error: &toml::de::Error) -> ConfigError {
+        let found = self.common_files().into_iter().find_map(|file| {
+            let text = crate::files::read_text(&file).ok()?;
+            let error = toml::from_str::<ConfigToml>(&text).err()?;
+            Some(ConfigProblem::parsing(&file, &text, &error))
+        });
+        match found {
+            Some(problem) => ConfigError::File(problem),
+            None => ConfigError::Invalid(error.message().to_string()),
+        }
     }
 
     /// The sandbox policy of `mode` for `cwd`, with the configured writable roots.
@@ -382,6 +422,17 @@ pub(super) fn project_folders(cwd: &Path, root: Option<&Path>) -> Vec<PathBuf> {
         .collect();
     folders.reverse();
     folders
+}
+
+/// Lays a layer on those below it. What commands may touch is said by a mode or by a profile, and the highest layer that
+/// says either decides which; of one that says both, the profile.
+fn lay(base: &mut toml::Table, over: &toml::Table) {
+    if over.contains_key("default_permissions") {
+        base.remove("sandbox_mode");
+    } else if over.contains_key("sandbox_mode") {
+        base.remove("default_permissions");
+    }
+    merge(base, over);
 }
 
 /// Lays `over` on `base`: tables merge, everything else replaces.

@@ -17,7 +17,7 @@ pub struct ProviderConfig {
     /// The name people see.
     #[serde(default)]
     pub name: String,
-    /// Used verbatim: `/responses` is appended.
+    /// Used verbatim: `/responses` or `/chat/completions` is appended.
     pub base_url: Option<String>,
     /// The environment variable that holds the key.
     pub env_key: Option<String>,
@@ -29,7 +29,7 @@ pub struct ProviderConfig {
     pub auth: Option<ProviderAuthCommand>,
     /// AWS request signing; not supported here, refused when used.
     pub aws: Option<toml::Table>,
-    /// Only `responses`.
+    /// What is spoken there: `responses` (the default) or `chat`, for servers that know Chat Completions alone.
     pub wire_api: Option<String>,
     /// Appended to the URL.
     #[serde(default)]
@@ -98,11 +98,8 @@ impl ProviderConfig {
     pub fn validate(&self, id: &str) -> Result<(), ConfigError> {
         let refuse = |what: &str| Err(ConfigError::Invalid(format!("model_providers.{id}: {what}")));
         match self.wire_api.as_deref() {
-            None | Some("responses") => {}
-            Some("chat") => {
-                return refuse("`wire_api = \"chat\"` is no longer supported. Set `wire_api = \"responses\"`");
-            }
-            Some(other) => return refuse(&format!("unknown wire_api `{other}`; use `responses`")),
+            None | Some("responses" | "chat") => {}
+            Some(other) => return refuse(&format!("unknown wire_api `{other}`; use `responses` or `chat`")),
         }
         if let Some(auth) = &self.auth {
             if auth.command.trim().is_empty() {

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::config::loader::{NOT_FOR_PROJECTS, SYSTEM_FILE, merge, project_folders};
 use crate::config::resolved::{ConfigToml, TrustLevel};
 use crate::config::{ConfigError, ConfigLoader, ConfigProblem, ThreadOverrides, features, shape};
+use crate::files::is_placeholder;
 use crate::protocol::{AbsolutePathBuf, ConfigLayer, ConfigLayerMetadata, ConfigLayerSource};
 
 /// The administrator's file, above everything else.
@@ -166,7 +167,7 @@ impl ConfigLoader {
         let mut layers = Vec::new();
         for folder in project_folders(cwd, root.as_deref()) {
             let folder: PathBuf = folder.join(".codex");
-            if !folder.is_dir() || folder == self.home() {
+            if !folder.is_dir() || folder == self.home() || is_placeholder(&folder) {
                 continue;
             }
             let mut table = match self.read(&folder.join("config.toml")) {

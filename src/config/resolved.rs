@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::config::{AgentsConfig, ProviderConfig, ShellEnvironmentPolicy, features};
+use crate::config::permissions::Profiles;
+use crate::config::{AgentsConfig, PermissionsProfile, ProviderConfig, ShellEnvironmentPolicy, features};
 use crate::protocol::{
     AbsolutePathBuf, ApprovalsReviewer, AskForApproval, Personality, ReasoningEffort, ReasoningSummary, SandboxMode,
     SandboxPolicy, Verbosity,
@@ -50,6 +52,8 @@ pub(super) struct ConfigToml {
     pub(super) approval_policy: Option<AskForApproval>,
     pub(super) approvals_reviewer: Option<ApprovalsReviewer>,
     pub(super) sandbox_mode: Option<SandboxMode>,
+    pub(super) default_permissions: Option<String>,
+    pub(super) permissions: Profiles,
     pub(super) sandbox_workspace_write: WorkspaceWriteToml,
     pub(super) model_reasoning_effort: Option<ReasoningEffort>,
     pub(super) plan_mode_reasoning_effort: Option<ReasoningEffort>,
@@ -132,8 +136,12 @@ pub struct ResolvedConfig {
     pub approval_policy: AskForApproval,
     /// Who is asked.
     pub approvals_reviewer: ApprovalsReviewer,
-    /// What commands may touch, as the wire shows it.
+    /// What commands may touch, unless a profile says it.
     pub sandbox: SandboxPolicy,
+    /// The name of the permission profile that was chosen, a built-in one or one of the configuration.
+    pub permissions: Option<String>,
+    /// The profile of the configuration that says what commands may touch.
+    pub profile: Option<Arc<PermissionsProfile>>,
     /// How hard the model thinks; `None` = the model's default.
     pub reasoning_effort: Option<ReasoningEffort>,
     /// The same in plan mode.
@@ -212,6 +220,16 @@ impl ResolvedConfig {
                 }
             }
         }
+    }
+
+    /// The sandbox policy of a built-in permission profile; the workspace's lets the home's memories be written.
+    pub(super) fn built_in(name: &str, home: &std::path::Path) -> SandboxPolicy {
+        let mode = match name {
+            ":danger-full-access" => SandboxMode::DangerFullAccess,
+            ":workspace" => SandboxMode::WorkspaceWrite,
+            _ => SandboxMode::ReadOnly,
+        };
+        ResolvedConfig::sandbox_of(mode, &WorkspaceWriteToml::default(), home)
     }
 
     /// Whether a feature is switched on.

@@ -102,7 +102,7 @@ fn a_broken_file_is_reported_with_its_place_and_defaults_apply() {
 
 #[test]
 fn providers_are_checked() {
-    let (_root, loader) = loader("[model_providers.x]\nname = \"X\"\nwire_api = \"chat\"\n", &[]);
+    let (_root, loader) = loader("[model_providers.x]\nname = \"X\"\nwire_api = \"telegraph\"\n", &[]);
     let overrides = ThreadOverrides {
         model_provider: Some("x".into()),
         ..ThreadOverrides::default()
@@ -112,6 +112,6 @@ fn providers_are_checked() {
             .resolve(&overrides)
             .unwrap_err()
             .to_string()
-            .contains("`wire_api = \"chat\"` is no longer supported.")
+            .contains("unknown wire_api `telegraph`; use `responses` or `chat`")
     );
 }

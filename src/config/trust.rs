@@ -4,12 +4,18 @@ use std::path::{Path, PathBuf};
 
 use crate::config::resolved::TrustLevel;
 use crate::config::{ConfigError, edit};
+use crate::files::is_placeholder;
 
 /// The nearest folder at or above `cwd` that holds one of the `markers` (`.git` by default); `None` without one.
 pub fn project_root(cwd: &Path, markers: &[String]) -> Option<PathBuf> {
     cwd.ancestors()
-        .find(|folder| markers.iter().any(|marker| folder.join(marker).exists()))
+        .find(|folder| markers.iter().any(|marker| is_there(&folder.join(marker))))
         .map(Path::to_path_buf)
+}
+
+/// Whether something is at `path`; what a running command's sandbox put there does not count.
+fn is_there(path: &Path) -> bool {
+    path.exists() && !is_placeholder(path)
 }
 
 /// The trust level of `cwd`: that of the folder itself, else of its project root.

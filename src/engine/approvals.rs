@@ -11,11 +11,12 @@ use crate::engine::items;
 use crate::engine::tools::command_item::CommandItem;
 use crate::engine::tools::{ToolContext, hooked};
 use crate::exec::decision::Question;
+use crate::exec::permissions::Grants;
 use crate::exec::shell::script_of;
 use crate::protocol::methods::server::ItemCommandExecutionRequestApproval;
 use crate::protocol::{
-    CommandExecutionApprovalDecision, CommandExecutionRequestApprovalParams, CommandExecutionStatus,
-    ItemStartedNotification, NetworkPolicyRuleAction, ThreadActiveFlag,
+    AdditionalPermissionProfile, CommandExecutionApprovalDecision, CommandExecutionRequestApprovalParams,
+    CommandExecutionStatus, ItemStartedNotification, NetworkPolicyRuleAction, ThreadActiveFlag,
 };
 use crate::rpc::EncodedNotification;
 
@@ -33,20 +34,36 @@ pub enum Consent {
     Forbidden(String),
 }
 
+/// What the user is asked about a command.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// What an answer for the session is kept under.
+    pub key: ApprovalKey,
+    /// The question.
+    pub question: Question,
+    /// The model's own reason.
+    pub justification: Option<String>,
+    /// What the command may do beyond the sandbox policy.
+    pub permissions: &'a Grants,
+    /// Whether clients are to be shown the item first.
+    pub announce: bool,
+}
+
 /// Asks, unless the user approved the very same for the session, or a hook answers.
-pub async fn ask_about_command(
-    cx: &ToolContext,
-    item: &CommandItem,
-    key: ApprovalKey,
-    question: Question,
-    justification: Option<String>,
-) -> Consent {
+pub async fn ask_about_command(cx: &ToolContext, item: &CommandItem, asked: Asked<'_>) -> Consent {
     let commands = &cx.turn.services.commands;
-    if commands.is_approved(&key) {
+    if commands.is_approved(&asked.key) {
         return Consent::Given { shown: false };
     }
-    let command = script_of(&key.argv).unwrap_or(&item.command);
-    let said = hooks::permission(&cx.turn, &item.id, hooked::SHELL, command, justification.as_deref()).await;
+    let command = script_of(&asked.key.argv).unwrap_or(&item.command);
+    let said = hooks::permission(
+        &cx.turn,
+        &item.id,
+        hooked::SHELL,
+        command,
+        asked.justification.as_deref(),
+    )
+    .await;
     match said {
         Some(Ok(())) => return Consent::Given { shown: false },
         Some(Err(why)) => return Consent::Forbidden(why),
@@ -60,10 +77,11 @@ pub async fn ask_about_command(
         thread_id: host.thread_id.to_string(),
         turn_id: host.turn_id.to_string(),
     });
-    let params = request(cx, item, question, justification, started_at_ms);
+    let (announce, key) = (asked.announce.then_some(announce), asked.key.clone());
+    let params = request(cx, item, asked, started_at_ms);
     let flag = Some(ThreadActiveFlag::WaitingOnApproval);
     let answer = host
-        .ask_about::<ItemCommandExecutionRequestApproval>(Some(announce), &params, flag)
+        .ask_about::<ItemCommandExecutionRequestApproval>(announce, &params, flag)
         .await;
     let given = Consent::Given { shown: true };
     let decision = match answer {
@@ -106,23 +124,30 @@ pub async fn ask_about_command(
 fn request(
     cx: &ToolContext,
     item: &CommandItem,
-    question: Question,
-    justification: Option<String>,
+    asked: Asked<'_>,
     started_at_ms: i64,
 ) -> CommandExecutionRequestApprovalParams {
+    let question = asked.question;
+    let permissions = Some(asked.permissions).filter(|permissions| !permissions.is_empty());
     let mut available = vec![CommandExecutionApprovalDecision::Accept];
-    available.extend(question.amendment.clone().map(|execpolicy_amendment| {
+    // A rule would let the command out of the sandbox: no answer to a question about more inside of it.
+    let for_good = question.amendment.clone().filter(|_| permissions.is_none());
+    available.extend(for_good.map(|execpolicy_amendment| {
         CommandExecutionApprovalDecision::AcceptWithExecpolicyAmendment { execpolicy_amendment }
     }));
     available.push(CommandExecutionApprovalDecision::Cancel);
     CommandExecutionRequestApprovalParams {
+        additional_permissions: permissions.map(|permissions| {
+            let (file_system, network) = permissions.to_wire();
+            AdditionalPermissionProfile { file_system, network }
+        }),
         available_decisions: Some(available),
         command: Some(item.command.clone()),
         command_actions: Some(item.actions.clone()),
         cwd: Some(item.cwd.clone()),
         item_id: item.id.clone(),
         proposed_execpolicy_amendment: question.amendment,
-        reason: question.reason.or(justification),
+        reason: question.reason.or(asked.justification),
         started_at_ms,
         thread_id: cx.turn.host.thread_id.to_string(),
         turn_id: cx.turn.host.turn_id.to_string(),

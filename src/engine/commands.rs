@@ -1,4 +1,5 @@
-//! What a thread keeps about commands between turns: its processes, the user's rules, and approvals for the session.
+//! What a thread keeps about commands between turns: its processes, the user's rules, and what the user approved and
+//! granted for the session.
 //!
 //! Rules are read when the thread is loaded and replaced as a whole when the user allows a prefix for good, so a
 //! decision sees one set of rules from beginning to end.
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::config::{ResolvedConfig, TrustLevel};
 use crate::engine::pause::Pause;
+use crate::exec::permissions::Grants;
 use crate::exec::policy::{self, Policy, RuleFileError};
 use crate::exec::{Sandbox, Sessions};
 
@@ -21,6 +23,10 @@ pub struct ApprovalKey {
     pub cwd: PathBuf,
     /// Whether it asked to leave the sandbox.
     pub escalated: bool,
+    /// Whether it is to run again without the sandbox that stopped it.
+    pub again: bool,
+    /// What it asked for beyond the sandbox policy, as JSON text.
+    pub permissions: String,
     /// Whether it has a terminal.
     pub terminal: bool,
 }
@@ -36,6 +42,7 @@ pub struct CommandState {
     pub pause: Pause,
     rules: RwLock<Arc<Policy>>,
     approved: Mutex<HashSet<ApprovalKey>>,
+    granted: Mutex<Grants>,
 }
 
 impl CommandState {
@@ -86,6 +93,17 @@ impl CommandState {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .contains(key)
+    }
+
+    /// What the user granted for the session.
+    pub fn granted(&self) -> Grants {
+        self.granted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Remembers a grant for the session.
+    pub fn grant(&self, grants: &Grants) {
+        let mut granted = self.granted.lock().unwrap_or_else(PoisonError::into_inner);
+        *granted = granted.merged(grants);
     }
 
     /// Remembers an approval for the session.

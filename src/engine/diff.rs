@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use sha1::{Digest, Sha1};
 use similar::TextDiff;
 
+use crate::files::is_placeholder;
+
 const ABSENT: &str = "0000000000000000000000000000000000000000";
 
 /// What happened to one file. A move is two: the file is gone, and it is there.
@@ -161,7 +163,7 @@ fn display(path: &Path, root: &Path) -> String {
 /// The folder that the diff's paths start from: the top of the work tree that `cwd` is in, else `cwd`.
 pub fn root_of(cwd: &Path) -> PathBuf {
     cwd.ancestors()
-        .find(|folder| folder.join(".git").exists())
+        .find(|folder| folder.join(".git").exists() && !is_placeholder(&folder.join(".git")))
         .unwrap_or(cwd)
         .to_owned()
 }

@@ -81,7 +81,7 @@ pub async fn fire(turn: &TurnScope, event: Event<'_>) -> Outcome {
             .publish(&HookStartedNotification {
                 run: run.clone(),
                 thread_id: turn.host.thread_id.to_string(),
-                turn_id: Some(turn.host.turn_id.to_string()),
+                turn_id: Some(turn.host.recorded_as.to_string()),
             })
             .await;
         runs.push(run);
@@ -108,7 +108,7 @@ pub async fn fire(turn: &TurnScope, event: Event<'_>) -> Outcome {
             .publish(&HookCompletedNotification {
                 run,
                 thread_id: turn.host.thread_id.to_string(),
-                turn_id: Some(turn.host.turn_id.to_string()),
+                turn_id: Some(turn.host.recorded_as.to_string()),
             })
             .await;
     }
@@ -179,7 +179,7 @@ fn input(turn: &TurnScope, event: &Event<'_>) -> Vec<u8> {
     let mut put = |name: &str, value: Value| input.insert(name.to_owned(), value);
     put("session_id", json!(turn.host.thread_id.to_string()));
     if event.name != HookEventName::SessionStart {
-        put("turn_id", json!(&*turn.host.turn_id));
+        put("turn_id", json!(&*turn.host.recorded_as));
     }
     put("transcript_path", json!(turn.recorder().path()));
     put("cwd", json!(turn.settings.cwd));

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::turn::edit::Injected;
 use crate::model::InputItem;
 use crate::protocol::methods::{Notification, ServerMethod};
-use crate::protocol::{JSONRPCErrorError, ThreadActiveFlag, ThreadId, UserInput};
+use crate::protocol::{JSONRPCErrorError, ThreadActiveFlag, ThreadId, TurnError, UserInput};
 use crate::rpc::EncodedNotification;
 
 /// Who hears a published notification.
@@ -55,6 +55,15 @@ pub enum TurnEvent {
     Fence(oneshot::Sender<()>),
     /// Something happened beside the turns that the model is to know: an item of the conversation, not recorded yet.
     Told(InputItem),
+    /// A turn that announces itself has begun, under an id of its own.
+    Begun {
+        /// The id that clients see in `turn/started`.
+        id: Arc<str>,
+        /// Unix seconds.
+        started_at: i64,
+    },
+    /// The turn has failed, but has more to say before it ends: the error is told now, not at its end.
+    Troubled(TurnError),
     /// The turn is over. Nothing follows.
     Finished(TurnEnd),
     /// The task of this turn broke (it panicked, or could not begin), and its conversation with it. Sent by who runs it.
@@ -130,6 +139,8 @@ pub struct TurnHost {
     pub thread_id: ThreadId,
     /// The turn, as clients know it.
     pub turn_id: Arc<str>,
+    /// The turn, as it is recorded: another one where a turn shows as part of another thread's.
+    pub recorded_as: Arc<str>,
     /// Ends the turn when cancelled: streams stop, tools are told.
     pub cancel: CancellationToken,
     /// Input that arrived meanwhile.
@@ -152,12 +163,25 @@ impl TurnHost {
     ) -> Self {
         TurnHost {
             thread_id,
+            recorded_as: Arc::clone(&turn_id),
             turn_id,
             cancel,
             pending_input,
             injected: Injected::default(),
             replaced: Arc::default(),
             events,
+        }
+    }
+
+    /// The host of a turn inside of this one: clients know it by the same ids, and it ends with this one.
+    pub fn inner(&self, events: mpsc::Sender<TurnEvent>) -> Self {
+        TurnHost {
+            recorded_as: uuid::Uuid::now_v7().to_string().into(),
+            pending_input: PendingInputs::default(),
+            injected: Injected::default(),
+            replaced: Arc::default(),
+            events,
+            ..self.clone()
         }
     }
 

@@ -43,7 +43,7 @@ pub async fn publish_completed(host: &TurnHost, item: ThreadItem) {
 
 /// Records a tool's item whole, then publishes `item/completed`. For items without an event line of their own.
 pub async fn record_and_publish_completed(turn: &TurnScope, item: ThreadItem) {
-    let line = RolloutItem::item(&*turn.host.turn_id, item.clone());
+    let line = RolloutItem::item(&*turn.host.recorded_as, item.clone());
     if let Err(error) = turn.recorder().append(vec![line]).await {
         tracing::error!(%error, thread.id = %turn.host.thread_id, "an item was not recorded");
     }

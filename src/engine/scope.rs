@@ -17,6 +17,9 @@ use crate::engine::host::TurnHost;
 use crate::engine::settings::TurnSettings;
 use crate::engine::tools::ToolSet;
 use crate::engine::tools::apply_patch::PatchApprovals;
+use crate::exec::permissions::Grants;
+use crate::exec::sandbox::Confinement;
+use crate::exec::sandbox::policy::Place;
 use crate::hooks::PresentHooks;
 use crate::model::catalog::ModelInfo;
 use crate::model::{InputItem, ModelProvider, RequestIdentity};
@@ -68,6 +71,16 @@ impl ThreadServices {
     }
 }
 
+/// The feature that lets confined commands reach the network through a filter alone.
+pub const NETWORK_PROXY: &str = "network_proxy";
+
+#[derive(Debug, Default)]
+struct TurnGrants {
+    permissions: Grants,
+    /// Whether whoever granted them wants to see each command that follows.
+    strict: bool,
+}
+
 /// What one turn's loop and tools share.
 pub struct TurnScope {
     /// The line to the thread: publish, ask, pending input.
@@ -80,6 +93,8 @@ pub struct TurnScope {
     pub model: Arc<ModelInfo>,
     /// What the turn's patches have done to files.
     pub diff: Mutex<TurnDiff>,
+    /// What the user granted for the turn.
+    granted: Mutex<TurnGrants>,
     /// What paths in the diff are relative to, once it was needed.
     diff_root: OnceLock<PathBuf>,
 }
@@ -98,6 +113,7 @@ impl TurnScope {
             settings,
             model,
             diff: Mutex::default(),
+            granted: Mutex::default(),
             diff_root: OnceLock::new(),
         }
     }
@@ -105,6 +121,38 @@ impl TurnScope {
     /// The thread's rollout.
     pub fn recorder(&self) -> &Recorder {
         &self.services.recorder
+    }
+
+    /// What the user granted beyond the sandbox policy, for the session and for this turn.
+    pub fn granted(&self) -> Grants {
+        let of_turn = self.granted.lock().unwrap_or_else(PoisonError::into_inner);
+        self.services.commands.granted().merged(&of_turn.permissions)
+    }
+
+    /// Remembers a grant for the rest of the turn. `strict`: every command that follows is asked about.
+    pub fn grant(&self, grants: &Grants, strict: bool) {
+        let mut granted = self.granted.lock().unwrap_or_else(PoisonError::into_inner);
+        granted.permissions = granted.permissions.merged(grants);
+        granted.strict |= strict;
+    }
+
+    /// Whether every command of the turn is to be asked about from now on.
+    pub fn asks_about_all(&self) -> bool {
+        self.granted.lock().unwrap_or_else(PoisonError::into_inner).strict
+    }
+
+    /// What holds for a confined command of this turn, grants included; none when nothing confines it. Touches the disk.
+    pub fn confinement(&self, grants: &Grants) -> Option<Confinement> {
+        let config = &self.services.config;
+        let mut confinement = self.settings.confinement(&config.home)?;
+        let place = Place {
+            workspace_roots: &self.settings.workspace_roots,
+            home: &config.home,
+        };
+        grants.widen(&mut confinement, &place);
+        // Whoever switched the proxy on wants the network filtered, which nothing here does.
+        confinement.network &= !config.feature(NETWORK_PROXY);
+        Some(confinement)
     }
 
     /// Publishes the turn's diff, if there is one.

@@ -5,10 +5,15 @@
 //! mode wins over model and effort when one request names both. Turn-scoped values (output schema, environments)
 //! are not in here.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::{PermissionsProfile, ResolvedConfig};
+use crate::exec::permissions::PlacedProfile;
+use crate::exec::sandbox::Confinement;
+use crate::exec::sandbox::policy::Place;
 use crate::protocol::{
     AbsolutePathBuf, ActivePermissionProfile, ApprovalsReviewer, AskForApproval, CollaborationMode, ModeKind,
     NetworkAccess, Personality, ReasoningEffort, ReasoningSummary, SandboxPolicy, Settings, TurnStartParams,
@@ -33,6 +38,8 @@ pub struct TurnSettings {
     pub sandbox: SandboxPolicy,
     /// The named permission profile the sandbox came from.
     pub permission_profile: Option<ActivePermissionProfile>,
+    /// The profile of the configuration that holds in place of the sandbox, which is then only what it looks like.
+    pub profile: Option<Arc<PermissionsProfile>>,
     /// Reasoning effort; none means the model's default.
     pub effort: Option<ReasoningEffort>,
     /// Reasoning summary; none means the model's default.
@@ -64,6 +71,8 @@ pub struct SettingsOverrides {
     pub approvals_reviewer: Option<ApprovalsReviewer>,
     /// See [`TurnSettings::sandbox`].
     pub sandbox: Option<SandboxPolicy>,
+    /// A named permission profile in place of a sandbox.
+    pub permissions: Option<ChosenPermissions>,
     /// See [`TurnSettings::effort`].
     pub effort: Option<ReasoningEffort>,
     /// See [`TurnSettings::summary`].
@@ -74,6 +83,28 @@ pub struct SettingsOverrides {
     pub personality: Option<Personality>,
     /// Model, effort and mode in one; wins over `model` and `effort`.
     pub collaboration_mode: Option<CollaborationMode>,
+}
+
+/// A permission profile that was chosen by its name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChosenPermissions {
+    /// The name.
+    pub id: String,
+    /// What a built-in profile stands for.
+    pub sandbox: SandboxPolicy,
+    /// A profile of the configuration.
+    pub profile: Option<Arc<PermissionsProfile>>,
+}
+
+impl ChosenPermissions {
+    /// What a configuration chose; none when it names no profile.
+    pub fn of(config: &ResolvedConfig) -> Option<Self> {
+        Some(ChosenPermissions {
+            id: config.permissions.clone()?,
+            sandbox: config.sandbox.clone(),
+            profile: config.profile.clone(),
+        })
+    }
 }
 
 impl SettingsOverrides {
@@ -90,6 +121,7 @@ impl SettingsOverrides {
             approval_policy: params.approval_policy.clone(),
             approvals_reviewer: params.approvals_reviewer,
             sandbox: params.sandbox_policy.clone(),
+            permissions: None,
             effort: params.effort,
             summary: params.summary,
             service_tier: params.service_tier.clone(),
@@ -128,7 +160,12 @@ impl TurnSettings {
         if let Some(sandbox) = overrides.sandbox {
             self.sandbox = sandbox;
             self.permission_profile = None;
+            self.profile = None;
         }
+        if let Some(permissions) = overrides.permissions {
+            self.choose(permissions);
+        }
+        self.place_profile();
         if let Some(summary) = overrides.summary {
             self.summary = Some(summary);
         }
@@ -154,6 +191,60 @@ impl TurnSettings {
         if let Some(effort) = overrides.effort {
             self.effort = Some(effort);
         }
+    }
+
+    /// Takes over a permission profile.
+    pub fn choose(&mut self, permissions: ChosenPermissions) {
+        self.sandbox = permissions.sandbox;
+        self.profile = permissions.profile;
+        self.permission_profile = Some(ActivePermissionProfile {
+            extends: None,
+            id: permissions.id,
+        });
+        self.place_profile();
+    }
+
+    /// The profile of the configuration that holds, where it holds.
+    pub fn placed_profile(&self) -> Option<PlacedProfile<'_>> {
+        let profile = self.profile.as_deref()?;
+        Some(PlacedProfile::new(profile, &self.cwd, &self.workspace_roots))
+    }
+
+    /// What a profile looks like depends on the folders.
+    fn place_profile(&mut self) {
+        if let Some(policy) = self.placed_profile().map(|profile| profile.as_policy()) {
+            self.sandbox = policy;
+        }
+    }
+
+    /// What a command is held to, without what was granted; none when nothing confines it. Touches the disk.
+    pub fn confinement(&self, home: &Path) -> Option<Confinement> {
+        match self.placed_profile() {
+            Some(profile) => profile.confinement(),
+            None => Confinement::resolve(
+                &self.sandbox,
+                &Place {
+                    workspace_roots: &self.workspace_roots,
+                    home,
+                },
+            ),
+        }
+    }
+
+    /// Whether commands are held to anything, so that a sandbox of ours has to enforce it.
+    pub fn restricts_commands(&self) -> bool {
+        match self.placed_profile() {
+            Some(profile) => !profile.is_unrestricted(),
+            None => match self.sandbox {
+                SandboxPolicy::DangerFullAccess | SandboxPolicy::ExternalSandbox { .. } => false,
+                SandboxPolicy::ReadOnly { .. } | SandboxPolicy::WorkspaceWrite { .. } => true,
+            },
+        }
+    }
+
+    /// Whether everything may be read.
+    pub fn reads_all(&self) -> bool {
+        self.placed_profile().is_none_or(|profile| profile.reads_all())
     }
 
     /// The mode in the form of the wire.
@@ -182,6 +273,7 @@ impl TurnSettings {
             timezone: Some(clock.timezone.clone()),
             approval_policy: self.approval_policy.clone(),
             sandbox_policy: (&self.sandbox).into(),
+            permission_profile: self.profile.as_deref().map(StoredProfile::from),
             model: self.model.to_string(),
             personality: Some(self.voice()),
             collaboration_mode: Some(self.collaboration_mode()),
@@ -199,6 +291,7 @@ impl TurnSettings {
         self.workspace_roots = stored.roots();
         self.approval_policy = stored.approval_policy.clone();
         self.sandbox = (&stored.sandbox_policy).into();
+        self.profile = None;
         self.restore_model(stored);
         self.personality = stored.personality.or(self.personality);
         self.summary = Some(stored.summary);
@@ -268,6 +361,9 @@ pub struct TurnContext {
     pub approval_policy: AskForApproval,
     /// See [`TurnSettings::sandbox`].
     pub sandbox_policy: StoredSandbox,
+    /// See [`TurnSettings::profile`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permission_profile: Option<StoredProfile>,
     /// See [`TurnSettings::model`].
     pub model: String,
     /// See [`TurnSettings::personality`].
@@ -305,6 +401,21 @@ impl TurnContext {
 
 fn auto() -> ReasoningSummary {
     ReasoningSummary::Auto
+}
+
+/// A permission profile as rollout files spell it. One that was written by another program stays what it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StoredProfile(serde_json::Value);
+
+impl From<&PermissionsProfile> for StoredProfile {
+    fn from(profile: &PermissionsProfile) -> Self {
+        StoredProfile(serde_json::json!({
+            "type": "managed",
+            "file_system": {"type": "restricted", "entries": profile.entries},
+            "network": if profile.network { "enabled" } else { "restricted" },
+        }))
+    }
 }
 
 /// A sandbox policy as rollout files spell it.

@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 use crate::engine::agents::{AgentStatus, Lineage};
 use crate::engine::goal::GoalKeeper;
 use crate::engine::scope::ThreadServices;
-use crate::engine::settings::TurnSettings;
+use crate::engine::settings::{ChosenPermissions, TurnSettings};
 use crate::engine::turn::{Conversation, TurnOpening};
 use crate::hooks::HookSet;
 use crate::model::InputItem;
@@ -141,6 +141,8 @@ pub enum ThreadCommand {
     StartTurn {
         /// What the client sent.
         params: Box<TurnStartParams>,
+        /// The permission profile that it names.
+        permissions: Option<Box<ChosenPermissions>>,
         /// Released after the response.
         go: Go,
         /// The turn's id.

@@ -6,13 +6,13 @@
 //! none, the command does not run on its own**. Then it is asked about, with that as the reason, or refused when nobody
 //! may be asked. Two kinds of command are exempt, since no sandbox would change what they do: those that the user's
 //! rules allow (these always run outside), and those that [`only_reads`](crate::exec::safety::only_reads) vouches for,
-//! because every sandbox policy allows reading everything.
+//! where everything may be read.
 
 use crate::exec::bash::{self, PlainCommand, Script};
 use crate::exec::policy::{Policy, RuleDecision};
 use crate::exec::safety;
 use crate::exec::shell::{display, script_of};
-use crate::protocol::{AskForApproval, SandboxPolicy};
+use crate::protocol::AskForApproval;
 
 /// What this machine can enforce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,12 +30,16 @@ pub struct Request<'a> {
     pub argv: &'a [String],
     /// When the user is asked.
     pub approval: &'a AskForApproval,
-    /// What commands may touch.
-    pub sandbox: &'a SandboxPolicy,
+    /// Whether commands are held to anything.
+    pub restricted: bool,
+    /// Whether they may read everything.
+    pub reads_all: bool,
     /// Whether that can be enforced.
     pub availability: SandboxAvailability,
     /// Whether the model asks to run outside of the sandbox.
     pub escalated: bool,
+    /// Whether it asks for more inside of the sandbox than the policy allows and the user has granted.
+    pub widened: bool,
     /// The prefix that the model proposes to allow for good.
     pub proposed_prefix: Option<&'a [String]>,
     /// The user's rules.
@@ -77,10 +81,13 @@ pub struct Question {
 pub const NO_SANDBOX_REASON: &str =
     "no sandbox is available on this machine, so the command would run with full access to it";
 
+/// Told to the user when the sandbox seems to have stopped a command.
+pub const RETRY_REASON: &str = "command failed; retry without sandbox?";
+
 /// Told to the model when such a command cannot be asked about.
 const NO_SANDBOX_REFUSAL: &str = "the sandbox policy restricts commands, no sandbox is available on this machine to enforce it, and the approval policy does not allow asking";
 
-/// Why a model's wish to leave the sandbox is refused before anything else; `None` when it may be made.
+/// Why a model's wish for more than the sandbox allows is refused before anything else; `None` when it may be made.
 pub fn refuse_escalation(approval: &AskForApproval) -> Option<String> {
     let policy = match approval {
         AskForApproval::OnRequest => return None,
@@ -107,7 +114,8 @@ pub fn refuse_escalation(approval: &AskForApproval) -> Option<String> {
 
 /// Judges a command.
 pub fn decide(request: &Request<'_>) -> Decision {
-    if let Some(refusal) = request.escalated.then(|| refuse_escalation(request.approval)).flatten() {
+    let more = request.escalated || request.widened;
+    if let Some(refusal) = more.then(|| refuse_escalation(request.approval)).flatten() {
         return Decision::Reject(refusal);
     }
     let script = Judged::read(request.argv);
@@ -156,17 +164,39 @@ pub fn decide(request: &Request<'_>) -> Decision {
     }
 }
 
+/// What is asked when the sandbox seems to have stopped a command that was let into it; none when the approval policy
+/// leaves such a failure to the model.
+pub fn retry(request: &Request<'_>) -> Option<Question> {
+    let asks = match request.approval {
+        AskForApproval::OnFailure | AskForApproval::Untrusted => true,
+        AskForApproval::Granular { sandbox_approval, .. } => *sandbox_approval,
+        AskForApproval::OnRequest | AskForApproval::Never => false,
+    };
+    let script = asks.then(|| Judged::read(request.argv))?;
+    let ruled = script
+        .commands
+        .iter()
+        .any(|command| request.rules.check(&command.argv).is_some());
+    let first = script.commands.first().filter(|_| script.amendable && !ruled);
+    Some(Question {
+        reason: Some(RETRY_REASON.to_owned()),
+        amendment: first.map(|command| command.argv.clone()),
+        placement: Placement::Unrestricted,
+    })
+}
+
 /// What nobody objects to: runs, if there is a place for it.
 fn run(request: &Request<'_>, script: &Judged, verdicts: &[Verdict]) -> Decision {
     let allowed_by_rules = verdicts.iter().all(|verdict| verdict.rule.is_some());
-    if allowed_by_rules || request.escalated || !restricted(request.sandbox) {
+    if allowed_by_rules || request.escalated || !request.restricted {
         return Decision::Run(Placement::Unrestricted);
     }
     if request.availability == SandboxAvailability::Available {
         return Decision::Run(Placement::Sandboxed);
     }
-    let harmless =
-        |(command, verdict): (&PlainCommand, &Verdict)| verdict.rule.is_some() || safety::only_reads(command);
+    let harmless = |(command, verdict): (&PlainCommand, &Verdict)| {
+        verdict.rule.is_some() || (request.reads_all && safety::only_reads(command))
+    };
     if script.plain && script.commands.iter().zip(verdicts).all(harmless) {
         return Decision::Run(Placement::Unrestricted);
     }
@@ -179,7 +209,7 @@ fn run(request: &Request<'_>, script: &Judged, verdicts: &[Verdict]) -> Decision
 impl Request<'_> {
     /// A question; where agreeing would lift a restriction that cannot be enforced, the reason says so.
     fn question(&self, reason: Option<String>, amendment: Option<Vec<String>>) -> Question {
-        let unrestricted = self.escalated || !restricted(self.sandbox);
+        let unrestricted = self.escalated || !self.restricted;
         let unprotected = !unrestricted && self.availability == SandboxAvailability::Unavailable;
         let placement = match unrestricted || unprotected {
             true => Placement::Unrestricted,
@@ -261,7 +291,7 @@ fn judge(request: &Request<'_>, command: &PlainCommand, plain: bool) -> Verdict 
             AskForApproval::Never | AskForApproval::OnFailure => RuleDecision::Allow,
             AskForApproval::Untrusted => RuleDecision::Prompt,
             AskForApproval::OnRequest | AskForApproval::Granular { .. } => {
-                match request.escalated && restricted(request.sandbox) {
+                match (request.escalated || request.widened) && request.restricted {
                     true => RuleDecision::Prompt,
                     false => RuleDecision::Allow,
                 }
@@ -285,14 +315,6 @@ fn cannot_ask(approval: &AskForApproval, by_rule: bool) -> Option<String> {
         _ => return None,
     };
     Some(refusal.to_owned())
-}
-
-/// Whether the sandbox policy restricts commands, so that a sandbox of ours has to enforce it.
-fn restricted(sandbox: &SandboxPolicy) -> bool {
-    match sandbox {
-        SandboxPolicy::DangerFullAccess | SandboxPolicy::ExternalSandbox { .. } => false,
-        SandboxPolicy::ReadOnly { .. } | SandboxPolicy::WorkspaceWrite { .. } => true,
-    }
 }
 
 /// Prefixes that would allow anything at all: interpreters, shells, and programs that start others.

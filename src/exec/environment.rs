@@ -13,7 +13,6 @@ use crate::protocol::ThreadId;
 /// What `inherit = "core"` keeps.
 const CORE: &[&str] = &[
     "HOME", "LOGNAME", "PATH", "SHELL", "USER", "USERNAME", "TMPDIR", "TEMP", "TMP", "LANG", "LC_ALL", "LC_CTYPE",
-    "TERM",
 ];
 /// What is dropped unless `ignore_default_excludes` is true.
 const DEFAULT_EXCLUDES: &[&str] = &["*KEY*", "*SECRET*", "*TOKEN*"];
@@ -21,6 +20,8 @@ const DEFAULT_EXCLUDES: &[&str] = &["*KEY*", "*SECRET*", "*TOKEN*"];
 const OWN_PREFIX: &str = "GREENROOM_";
 /// The one of them that commands may see.
 const OWN_PUBLIC: &str = "GREENROOM_HOME";
+/// Variables of the server that do not have its prefix, since the field names them so.
+const OWN_SECRETS: &[&str] = &["CODEX_EXEC_SERVER_REMOTE_BEARER_TOKEN"];
 /// What makes programs print plainly and never wait in a pager.
 const PLAIN_OUTPUT: &[(&str, &str)] = &[
     ("NO_COLOR", "1"),
@@ -61,7 +62,9 @@ pub fn filtered(
         .filter(|(name, _)| {
             let name = name.to_string_lossy();
             match policy.inherit {
-                InheritEnvironment::All => !name.starts_with(OWN_PREFIX) || name == OWN_PUBLIC,
+                InheritEnvironment::All => {
+                    (!name.starts_with(OWN_PREFIX) || name == OWN_PUBLIC) && !OWN_SECRETS.contains(&&*name)
+                }
                 InheritEnvironment::Core => CORE.iter().any(|core| core.eq_ignore_ascii_case(&name)),
                 InheritEnvironment::None => false,
             }

@@ -8,7 +8,9 @@ pub mod actions;
 pub mod bash;
 pub mod decision;
 pub mod environment;
+pub mod helper;
 pub mod output;
+pub mod permissions;
 pub mod policy;
 pub mod pty;
 pub mod safety;
@@ -18,6 +20,7 @@ pub mod session;
 pub mod sessions;
 pub mod shell;
 pub mod spawn;
+pub mod streams;
 pub mod truncate;
 pub mod utf8;
 

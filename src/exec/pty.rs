@@ -4,12 +4,14 @@
 //! stack. Reading after the last program closed its end is an error on Linux; here it is the end of the output.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::pty::{Winsize, openpty};
+use nix::sys::termios::{SpecialCharacterIndices, tcgetattr};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// Size of a terminal in characters.
@@ -27,6 +29,20 @@ impl Default for PtySize {
     }
 }
 
+impl From<PtySize> for Winsize {
+    fn from(size: PtySize) -> Self {
+        Winsize {
+            ws_row: size.rows,
+            ws_col: size.columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        }
+    }
+}
+
+/// What a line discipline takes for the end of input unless it was told otherwise: Ctrl-D.
+const END_OF_INPUT: u8 = 4;
+
 /// Our end of a pseudo-terminal. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Pty(Arc<AsyncFd<OwnedFd>>);
@@ -34,13 +50,7 @@ pub struct Pty(Arc<AsyncFd<OwnedFd>>);
 impl Pty {
     /// Opens a terminal; the second value is the program's end, to be dropped here once the program has it.
     pub fn open(size: PtySize) -> io::Result<(Pty, OwnedFd)> {
-        let size = Winsize {
-            ws_row: size.rows,
-            ws_col: size.columns,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        let pair = openpty(Some(&size), None)?;
+        let pair = openpty(Some(&size.into()), None)?;
         for end in [&pair.master, &pair.slave] {
             fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
         }
@@ -59,6 +69,50 @@ impl Pty {
                 Ok(result) => return result,
                 Err(_would_block) => continue,
             }
+        }
+    }
+
+    /// Waits until there is something to read, or the end.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.0.readable().await.map(drop)
+    }
+
+    /// Reads what is there; 0 at the end, `WouldBlock` when there is nothing yet.
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.try_io(Interest::READABLE, |fd| {
+            nix::unistd::read(fd.as_fd(), buffer).map_err(io::Error::from)
+        });
+        match read {
+            Err(error) if error.raw_os_error() == Some(Errno::EIO as i32) => Ok(0),
+            read => read,
+        }
+    }
+
+    /// Tells the program that no more will be typed: ends the line, then types the end of input.
+    pub async fn end_input(&self) -> io::Result<()> {
+        let settings = tcgetattr(self.0.get_ref())?;
+        let end = match settings.control_chars[SpecialCharacterIndices::VEOF as usize] {
+            0 => END_OF_INPUT,
+            end => end,
+        };
+        self.write_all(&[b'\n', end]).await
+    }
+
+    /// Gives the terminal another size; its programs are told by a signal.
+    #[allow(unsafe_code, reason = "this request has no safe form in the crates at hand")]
+    pub fn resize(&self, size: PtySize) -> io::Result<()> {
+        let size = Winsize::from(size);
+        // SAFETY: the descriptor is open for as long as `self` lives, and the request reads one `Winsize`, which lives
+        // until the call returns.
+        match unsafe {
+            nix::libc::ioctl(
+                self.0.get_ref().as_raw_fd(),
+                nix::libc::TIOCSWINSZ as _,
+                &raw const size,
+            )
+        } {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
         }
     }
 

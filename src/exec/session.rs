@@ -26,6 +26,8 @@ const DRAIN: Duration = Duration::from_millis(50);
 const MAX_DRAIN: Duration = Duration::from_secs(1);
 /// The longest that a call waits for its listener to tell what was printed.
 const CATCH_UP: Duration = Duration::from_millis(100);
+/// How long a process that is asked to end may take.
+const STUBBORN: Duration = Duration::from_secs(5);
 /// The most that is read at once.
 const READ_SIZE: usize = 8 * 1024;
 /// Reads that a listener may lag behind before the pump waits for it.
@@ -155,6 +157,11 @@ impl Session {
         (buffers.unread.text(), receiver)
     }
 
+    /// What was printed and not collected yet; it is left where it is.
+    pub fn printed(&self) -> String {
+        self.buffers().unread.text()
+    }
+
     /// Told by the listener when it has passed on so many more reads.
     pub fn passed_on(&self, reads: u64) {
         self.passed_on.send_modify(|count| *count += reads);
@@ -243,21 +250,28 @@ impl Session {
 }
 
 /// Kills a process group when the pump ends, however it ends.
-struct GroupEnd(ProcessGroup);
+struct GroupEnd {
+    group: ProcessGroup,
+    /// Whether its leader was waited for.
+    over: bool,
+}
 
 impl Drop for GroupEnd {
     fn drop(&mut self) {
-        self.0.kill();
+        match self.over {
+            true => self.group.sweep(),
+            false => self.group.kill(),
+        }
     }
 }
 
 /// Reads until the process has ended and nothing more comes.
 async fn pump(session: Arc<Session>, mut child: Child, group: ProcessGroup, mut output: OutputEnd) {
-    let group = GroupEnd(group);
+    let mut group = GroupEnd { group, over: false };
     let mut buffer = vec![0; READ_SIZE];
     let mut ended: Option<(i32, Instant)> = None;
     let mut open = true;
-    let mut killed = false;
+    let mut killed: Option<Instant> = None;
     while open || ended.is_none() {
         let since_end = ended.map(|(_, at)| at);
         // What is in the pipe comes first; but a child that floods it must not keep a dead command alive.
@@ -266,11 +280,16 @@ async fn pump(session: Arc<Session>, mut child: Child, group: ProcessGroup, mut 
         }
         tokio::select! {
             biased;
-            () = session.kill.cancelled(), if !killed && ended.is_none() => {
-                killed = true;
-                group.0.kill();
+            () = session.kill.cancelled(), if killed.is_none() && ended.is_none() => {
+                killed = Some(Instant::now());
+                group.group.kill();
+            }
+            () = tokio::time::sleep_until(killed.unwrap_or_else(Instant::now) + STUBBORN), if killed.is_some() && ended.is_none() => {
+                killed = Some(Instant::now());
+                group.group.force();
             }
             status = child.wait(), if ended.is_none() => {
+                group.over = true;
                 let code = status.ok().and_then(|status| status.code()).unwrap_or(KILLED);
                 ended = Some((code, Instant::now()));
                 session.phase.send_replace(Phase::Exited(code));

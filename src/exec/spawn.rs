@@ -3,8 +3,8 @@
 //! A confined command is started by way of its [`Launch`], which confines itself and becomes the command. No child
 //! inherits a descriptor beyond the standard ones, save for the order that a launch takes with it.
 //!
-//! Standard output and error share a descriptor, so their order is the order of writing. Without a terminal standard
-//! input is empty. What a child does between fork and exec has no safe form, so that `unsafe` is kept here.
+//! With [`spawn`] standard output and error share a descriptor, so their order is the order of writing, and without a
+//! terminal standard input is empty; `streams.rs` keeps them apart. What a child does between fork and exec has no safe form, so that `unsafe` is kept here.
 //!
 //! On Linux the child gets a signal when the *thread* that started it ends; so call this on a thread that lives as long
 //! as the server (an arbiter), never on the blocking pool.
@@ -14,7 +14,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
 use std::process::Stdio;
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
@@ -59,28 +59,73 @@ pub enum OutputEnd {
 
 /// The group that a started process leads.
 #[derive(Debug, Clone, Copy)]
-pub struct ProcessGroup(Pid);
+pub struct ProcessGroup {
+    leader: Pid,
+    /// Whether the leader looks after the others, which are out of reach from here.
+    supervised: bool,
+}
 
 impl ProcessGroup {
     /// The group that a child leads, while it runs.
     pub(super) fn of(child: &Child) -> Option<Self> {
         let id = child.id().and_then(|id| i32::try_from(id).ok())?;
-        Some(ProcessGroup(Pid::from_raw(id)))
+        Some(ProcessGroup {
+            leader: Pid::from_raw(id),
+            supervised: false,
+        })
     }
 
-    /// Kills every process of the group. A group that is gone is fine.
+    /// Ends every process of the group. A group that is gone is fine.
     pub fn kill(self) {
-        let _ = killpg(self.0, Signal::SIGKILL);
+        match self.supervised {
+            // It kills the others, and tidies up before it ends itself.
+            true => {
+                let _ = kill(self.leader, Signal::SIGTERM);
+            }
+            false => self.force(),
+        }
+    }
+
+    /// Kills every process of the group at once.
+    pub fn force(self) {
+        let _ = killpg(self.leader, Signal::SIGKILL);
+    }
+
+    /// Kills what the leader left of its group, now that it has ended.
+    pub fn sweep(self) {
+        // A supervisor leaves nothing behind, and its number may be somebody else's by now.
+        if !self.supervised {
+            self.force();
+        }
     }
 }
 
 /// Starts a process.
-#[allow(clippy::disallowed_methods, reason = "this is the place where commands are started")]
 pub fn spawn(request: &SpawnRequest<'_>) -> io::Result<Started> {
+    let mut command = command(request)?;
+    let output = match request.terminal {
+        Some(size) => OutputEnd::Terminal(on_terminal(&mut command, size)?),
+        None => {
+            let (ours, theirs) = io::pipe()?;
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::from(theirs.try_clone()?))
+                .stderr(Stdio::from(theirs));
+            OutputEnd::Pipe(tokio::net::unix::pipe::Receiver::from_owned_fd(ours.into())?)
+        }
+    };
+    let (child, group) = start(command, request)?;
+    Ok(Started { child, group, output })
+}
+
+/// The command of a request, in its folder and with its environment; its streams are not connected yet.
+#[allow(clippy::disallowed_methods, reason = "this is the place where commands are started")]
+pub(super) fn command(request: &SpawnRequest<'_>) -> io::Result<Command> {
     let (program, arguments) = request
         .argv
         .split_first()
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no program given"))?;
+    let supervised = request.confined.is_some_and(|launch| launch.supervised);
     let mut command = match request.confined {
         Some(launch) => {
             let mut command = Command::new(&launch.program);
@@ -97,30 +142,30 @@ pub fn spawn(request: &SpawnRequest<'_>) -> io::Result<Started> {
         .current_dir(request.cwd)
         .env_clear()
         .envs(request.environment)
-        .kill_on_drop(true);
-    let output = match request.terminal {
-        Some(size) => {
-            let (pty, terminal) = Pty::open(size)?;
-            command
-                .stdin(Stdio::from(terminal.try_clone()?))
-                .stdout(Stdio::from(terminal.try_clone()?))
-                .stderr(Stdio::from(terminal));
-            OutputEnd::Terminal(pty)
-        }
-        None => {
-            let (ours, theirs) = io::pipe()?;
-            command
-                .stdin(Stdio::null())
-                .stdout(Stdio::from(theirs.try_clone()?))
-                .stderr(Stdio::from(theirs));
-            OutputEnd::Pipe(tokio::net::unix::pipe::Receiver::from_owned_fd(ours.into())?)
-        }
-    };
+        .kill_on_drop(!supervised);
+    Ok(command)
+}
+
+/// Connects all streams of a command to a new terminal, whose other end is returned.
+pub(super) fn on_terminal(command: &mut Command, size: PtySize) -> io::Result<Pty> {
+    let (pty, terminal) = Pty::open(size)?;
+    command
+        .stdin(Stdio::from(terminal.try_clone()?))
+        .stdout(Stdio::from(terminal.try_clone()?))
+        .stderr(Stdio::from(terminal));
+    Ok(pty)
+}
+
+/// Starts a command whose streams are connected.
+pub(super) fn start(mut command: Command, request: &SpawnRequest<'_>) -> io::Result<(Child, ProcessGroup)> {
+    let supervised = request.confined.is_some_and(|launch| launch.supervised);
     let order = request.confined.map(|launch| launch.order.as_raw_fd());
-    prepare_child(&mut command, request.terminal.is_some(), order);
+    // Who is supervised takes its terminal itself.
+    prepare_child(&mut command, request.terminal.is_some() && !supervised, order);
     let child = command.spawn()?;
     let group = ProcessGroup::of(&child).ok_or_else(|| io::Error::other("the process ended before it was known"))?;
-    Ok(Started { child, group, output })
+    let group = ProcessGroup { supervised, ..group };
+    Ok((child, group))
 }
 
 /// Makes the child lead a session of its own, take its terminal, inherit nothing but `order`, and not outlive us.

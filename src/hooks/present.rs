@@ -8,6 +8,12 @@ use crate::hooks::HookSet;
 #[derive(Debug, Default)]
 pub struct PresentHooks(RwLock<Arc<HookSet>>);
 
+impl From<Arc<HookSet>> for PresentHooks {
+    fn from(hooks: Arc<HookSet>) -> Self {
+        PresentHooks(RwLock::new(hooks))
+    }
+}
+
 impl PresentHooks {
     /// These hooks.
     pub fn new(hooks: HookSet) -> Self {

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::engine::context::markers;
+use crate::engine::thread_ref::ThreadView;
 use crate::methods::thread_events;
 use crate::methods::thread_load::{self, Origin, last_usage, read_error, store_error};
 use crate::methods::thread_lookup::{no_rollout, parse, rollout_at};
@@ -18,7 +19,7 @@ use crate::methods::thread_start::notice_extended_history;
 use crate::protocol::*;
 use crate::rpc::context::RequestContext;
 use crate::rpc::{EncodedNotification, RpcError};
-use crate::store::{ForkOf, ForkSource, NewFork, SessionMeta, StoreError};
+use crate::store::{ForkOf, ForkSource, NewFork, SessionMeta, StoreError, ThreadHead};
 
 /// `thread/fork`.
 pub async fn fork(cx: RequestContext, mut params: ThreadForkParams) -> Result<ThreadForkResponse, RpcError> {
@@ -37,17 +38,9 @@ pub async fn fork(cx: RequestContext, mut params: ThreadForkParams) -> Result<Th
     let origin = Origin {
         ephemeral: params.ephemeral,
         thread_source: params.thread_source,
-        dynamic_tools: parent
-            .meta
-            .as_ref()
-            .and_then(|meta| meta.dynamic_tools.clone())
-            .unwrap_or_default(),
-        raw_events: false,
+        ..origin_of(parent)
     };
-    let mut meta = thread_load::first_line(&cx, &prepared, &origin);
-    meta.forked_from_id = Some(parent.thread.id);
-    // What is not to be remembered of the parent is not to be remembered of its copy.
-    meta.memory_mode = parent.thread.memory_mode.clone().filter(|mode| mode != "enabled");
+    let meta = first_line(&cx, &prepared, &origin, parent);
     let usage = last_usage(parent).filter(|_| !params.exclude_turns);
     let mut thread = match params.ephemeral {
         true => passing(&cx, prepared, origin, meta, &source, !params.exclude_turns).await?,
@@ -68,6 +61,62 @@ pub async fn fork(cx: RequestContext, mut params: ThreadForkParams) -> Result<Th
         thread,
     }
     .into())
+}
+
+/// A copy of a loaded thread in which a review is to be done, with the model of reviews.
+pub(crate) async fn for_review(cx: &RequestContext, parent: &ThreadView) -> Result<Thread, RpcError> {
+    let id = parent.thread.id;
+    let mut wishes = Wishes::default();
+    wishes.overrides.cwd = Some(parent.thread.cwd.clone());
+    let source = match parent.materialised {
+        true => Some(
+            cx.services
+                .store
+                .fork_source(ForkOf::Thread(id))
+                .await
+                .map_err(read_error)?,
+        ),
+        false => None,
+    };
+    let recorded = source.as_ref().and_then(|source| source.head.base_instructions());
+    wishes.overrides.base_instructions = recorded.map(|recorded| recorded.text.clone());
+    let mut prepared = thread_setup::prepare(cx, wishes).await?;
+    if let Some(model) = &prepared.config.review_model {
+        prepared.settings.model = model.as_str().into();
+    }
+    let thread = match &source {
+        Some(source) => {
+            let meta = first_line(cx, &prepared, &origin_of(&source.head), &source.head);
+            kept(cx, prepared, meta, source, false).await?
+        }
+        None => {
+            let origin = Origin {
+                forked_from: Some(id),
+                ..Origin::default()
+            };
+            thread_load::new_thread(cx, prepared, origin, &[]).await?
+        }
+    };
+    let started = ThreadStartedNotification { thread: thread.clone() };
+    let clients = Arc::clone(&cx.services.clients);
+    cx.after(move || clients.broadcast(&EncodedNotification::new(&started)));
+    Ok(thread)
+}
+
+fn origin_of(parent: &ThreadHead) -> Origin {
+    let tools = parent.meta.as_ref().and_then(|meta| meta.dynamic_tools.clone());
+    Origin {
+        dynamic_tools: tools.unwrap_or_default(),
+        forked_from: Some(parent.thread.id),
+        ..Origin::default()
+    }
+}
+
+fn first_line(cx: &RequestContext, prepared: &Prepared, origin: &Origin, parent: &ThreadHead) -> SessionMeta {
+    let mut meta = thread_load::first_line(cx, prepared, origin);
+    // What is not to be remembered of the parent is not to be remembered of its copy.
+    meta.memory_mode = parent.thread.memory_mode.clone().filter(|mode| mode != "enabled");
+    meta
 }
 
 /// The thread that is to be forked, as it is now.

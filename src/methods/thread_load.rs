@@ -38,6 +38,7 @@ pub(crate) struct Origin {
     pub(crate) thread_source: Option<ThreadSource>,
     pub(crate) dynamic_tools: Vec<DynamicToolSpec>,
     pub(crate) raw_events: bool,
+    pub(crate) forked_from: Option<ThreadId>,
 }
 
 /// Makes and loads a thread. Items that a client brought are recorded at once; without any, nothing is written yet.
@@ -100,6 +101,7 @@ pub(crate) fn first_line(cx: &RequestContext, prepared: &Prepared, origin: &Orig
         prepared.config.model_provider.clone(),
     );
     meta.thread_source = origin.thread_source;
+    meta.forked_from_id = origin.forked_from;
     // Git is read back from the file, and an ephemeral thread has none.
     meta.git = prepared.git.clone().filter(|_| !origin.ephemeral);
     meta.base_instructions = Some(BaseInstructions { text: instructions });

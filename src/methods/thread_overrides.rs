@@ -23,13 +23,13 @@ macro_rules! take_wishes {
                         approval_policy: params.approval_policy.take(),
                         approvals_reviewer: params.approvals_reviewer.take(),
                         sandbox: params.sandbox.take(),
+                        permissions: params.permissions.take(),
                         service_tier: params.service_tier.take(),
                         base_instructions: params.base_instructions.take(),
                         developer_instructions: params.developer_instructions.take(),
                         config: params.config.take().unwrap_or_default(),
                         personality: $personality(&mut *params),
                     },
-                    profile: params.permissions.take(),
                     roots: params.runtime_workspace_roots.take(),
                 }
             }

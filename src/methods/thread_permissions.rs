@@ -1,46 +1,49 @@
-//! Named permission profiles as requests give them: the built-in ones.
-//!
-//! Profiles of the configuration's `[permissions]` table are not built yet; naming one answers what the configuration
-//! would say without such a table.
+//! Named permission profiles as requests give them.
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use crate::protocol::{AbsolutePathBuf, ActivePermissionProfile, SandboxMode, SandboxPolicy};
+use crate::config::{ConfigLoader, ThreadOverrides};
+use crate::engine::settings::ChosenPermissions;
+use crate::engine::thread_ref::{ThreadCommand, ThreadRef};
+use crate::methods::thread_lookup::refused;
+use crate::protocol::TurnStartParams;
 use crate::rpc::RpcError;
+use crate::rpc::context::RequestContext;
 
-/// The sandbox mode that a profile stands for.
-pub(crate) fn mode_of(profile: &str) -> Result<SandboxMode, RpcError> {
-    match profile {
-        ":read-only" => Ok(SandboxMode::ReadOnly),
-        ":workspace" => Ok(SandboxMode::WorkspaceWrite),
-        ":danger-full-access" => Ok(SandboxMode::DangerFullAccess),
-        other if other.starts_with(':') => Err(RpcError::invalid_request(format!(
-            "failed to load configuration: default_permissions refers to unknown built-in profile `{other}`"
-        ))),
-        _ => Err(RpcError::invalid_request(
-            "failed to load configuration: default_permissions requires a `[permissions]` table",
-        )),
+/// The profile that a turn names, by the configuration of the folder that it runs in.
+pub(crate) async fn of_turn(
+    cx: &RequestContext,
+    thread: &ThreadRef,
+    params: &TurnStartParams,
+) -> Result<Option<Box<ChosenPermissions>>, RpcError> {
+    let Some(name) = params.permissions.clone() else {
+        return Ok(None);
+    };
+    if params.sandbox_policy.is_some() {
+        let message = "`permissions` cannot be combined with `sandboxPolicy`";
+        return Err(RpcError::invalid_request(message));
     }
+    let view = thread.ask(ThreadCommand::View).await.map_err(refused)?;
+    let cwd = view.settings.cwd.as_path();
+    let cwd = params
+        .cwd
+        .as_ref()
+        .map_or_else(|| cwd.to_path_buf(), |folder| cwd.join(folder));
+    let services = cx.services.clone();
+    tokio::task::spawn_blocking(move || named(&services.config, name, cwd))
+        .await
+        .map_err(|_| RpcError::internal("the configuration could not be loaded"))?
+        .map(|found| found.map(Box::new))
 }
 
-/// The sandbox policy that a profile stands for; the workspace profile lets the home's memories be written.
-pub(crate) fn sandbox_of(profile: &str, home: &Path) -> Result<SandboxPolicy, RpcError> {
-    Ok(match mode_of(profile)? {
-        SandboxMode::ReadOnly => SandboxPolicy::ReadOnly { network_access: false },
-        SandboxMode::DangerFullAccess => SandboxPolicy::DangerFullAccess,
-        SandboxMode::WorkspaceWrite => SandboxPolicy::WorkspaceWrite {
-            exclude_slash_tmp: false,
-            exclude_tmpdir_env_var: false,
-            network_access: false,
-            writable_roots: AbsolutePathBuf::new(home.join("memories")).into_iter().collect(),
-        },
-    })
-}
-
-/// The profile as responses name it.
-pub(crate) fn active(profile: &str) -> ActivePermissionProfile {
-    ActivePermissionProfile {
-        extends: None,
-        id: profile.to_owned(),
-    }
+fn named(loader: &ConfigLoader, name: String, cwd: PathBuf) -> Result<Option<ChosenPermissions>, RpcError> {
+    let overrides = ThreadOverrides {
+        cwd: Some(cwd),
+        permissions: Some(name),
+        ..ThreadOverrides::default()
+    };
+    loader
+        .resolve(&overrides)
+        .map(|config| ChosenPermissions::of(&config))
+        .map_err(|error| RpcError::invalid_request(format!("failed to load configuration: {error}")))
 }

@@ -73,7 +73,7 @@ async fn from_history(
         return Err(RpcError::invalid_request("history must not be empty"));
     }
     let asked = params.greenroom.clone();
-    let mut wishes = Wishes::from(&mut params);
+    let wishes = Wishes::from(&mut params);
     wishes.check()?;
     let prepared = thread_setup::prepare(cx, wishes).await?;
     let settings = prepared.settings.clone();

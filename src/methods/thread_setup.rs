@@ -8,8 +8,11 @@ use std::sync::Arc;
 
 use crate::config::{ConfigError, ConfigLoader, ResolvedConfig, ThreadOverrides};
 use crate::engine::context::project_docs::{ProjectDocs, ProjectDocsQuery};
-use crate::engine::settings::TurnSettings;
-use crate::methods::{git_state, thread_permissions};
+use crate::engine::settings::{ChosenPermissions, TurnSettings};
+use crate::exec::Sandbox;
+use crate::exec::permissions::PlacedProfile;
+use crate::exec::sandbox::Confinement;
+use crate::methods::git_state;
 use crate::model::default_model;
 use crate::protocol::*;
 use crate::rpc::RpcError;
@@ -21,8 +24,6 @@ use crate::store::GitMeta;
 pub(crate) struct Wishes {
     /// What the configuration is to be overridden with.
     pub(crate) overrides: ThreadOverrides,
-    /// A named permission profile, in place of a sandbox mode.
-    pub(crate) profile: Option<String>,
     /// The roots of the workspace; relative ones start at the working folder.
     pub(crate) roots: Option<Vec<String>>,
     /// The user named the folder: with a sandbox that writes, that is a decision to trust it.
@@ -37,19 +38,32 @@ pub(crate) struct Prepared {
     /// AGENTS.md: what applies, and where it stands.
     pub(crate) docs: ProjectDocs,
     pub(crate) git: Option<GitMeta>,
+    /// What its commands are held to, when that comes from a profile of the configuration.
+    pub(crate) confinement: Option<Confinement>,
+}
+
+impl Prepared {
+    /// What the user is told when nothing here can hold commands to the thread's profile.
+    pub(crate) fn unenforceable(&self, sandbox: &Sandbox) -> Option<String> {
+        let profile = self.config.profile.as_ref()?;
+        let what = sandbox.refuses(self.confinement.as_ref()?)?;
+        Some(format!(
+            "Permissions profile `{}` is {what}, which the sandbox of this machine cannot enforce. Commands that the user \
+             does not let out of the sandbox are not run.",
+            profile.id
+        ))
+    }
 }
 
 impl Wishes {
-    /// Checks what cannot be wished for together, and takes over the profile's sandbox mode.
-    pub(crate) fn check(&mut self) -> Result<(), RpcError> {
-        let Some(profile) = &self.profile else { return Ok(()) };
-        if self.overrides.sandbox.is_some() {
-            return Err(RpcError::invalid_request(
+    /// Checks what cannot be wished for together.
+    pub(crate) fn check(&self) -> Result<(), RpcError> {
+        match self.overrides.permissions.is_some() && self.overrides.sandbox.is_some() {
+            false => Ok(()),
+            true => Err(RpcError::invalid_request(
                 "`permissions` cannot be combined with `sandbox`",
-            ));
+            )),
         }
-        self.overrides.sandbox = Some(thread_permissions::mode_of(profile)?);
-        Ok(())
     }
 }
 
@@ -64,8 +78,13 @@ pub(crate) async fn prepare(cx: &RequestContext, wishes: Wishes) -> Result<Prepa
 
 pub(crate) fn resolve(loader: &ConfigLoader, wishes: Wishes) -> Result<Prepared, ConfigError> {
     let mut config = loader.resolve(&wishes.overrides)?;
+    let cwd = AbsolutePathBuf::rooted(normal(&config.cwd));
+    let policy = match &config.profile {
+        Some(profile) => PlacedProfile::new(profile, &cwd, std::slice::from_ref(&cwd)).as_policy(),
+        None => config.sandbox.clone(),
+    };
     let writes = matches!(
-        config.sandbox,
+        policy,
         SandboxPolicy::WorkspaceWrite { .. } | SandboxPolicy::DangerFullAccess
     );
     if wishes.trust && writes && config.trust.is_none() {
@@ -75,7 +94,6 @@ pub(crate) fn resolve(loader: &ConfigLoader, wishes: Wishes) -> Result<Prepared,
             Err(error) => tracing::warn!(%error, "project.untrusted: the decision could not be written"),
         }
     }
-    let cwd = AbsolutePathBuf::rooted(normal(&config.cwd));
     let workspace_roots = match &wishes.roots {
         Some(roots) => workspace_roots(&cwd, roots),
         None => vec![cwd.clone()],
@@ -84,14 +102,15 @@ pub(crate) fn resolve(loader: &ConfigLoader, wishes: Wishes) -> Result<Prepared,
         Some(model) => model.clone(),
         None => default_model(&config.model_provider).to_owned(),
     };
-    let settings = TurnSettings {
+    let mut settings = TurnSettings {
         model: model.into(),
         model_provider: config.model_provider.as_str().into(),
         workspace_roots,
         approval_policy: config.approval_policy.clone(),
         approvals_reviewer: config.approvals_reviewer,
         sandbox: config.sandbox.clone(),
-        permission_profile: wishes.profile.as_deref().map(thread_permissions::active),
+        permission_profile: None,
+        profile: None,
         effort: config.reasoning_effort,
         summary: config.reasoning_summary,
         service_tier: config.service_tier.as_deref().map(Arc::from),
@@ -101,7 +120,11 @@ pub(crate) fn resolve(loader: &ConfigLoader, wishes: Wishes) -> Result<Prepared,
         developer_instructions: config.developer_instructions.as_deref().map(Arc::from),
         cwd,
     };
+    if let Some(permissions) = ChosenPermissions::of(&config) {
+        settings.choose(permissions);
+    }
     Ok(Prepared {
+        confinement: settings.placed_profile().and_then(|profile| profile.confinement()),
         docs: ProjectDocs::read(&ProjectDocsQuery {
             home: &config.home,
             cwd: settings.cwd.as_path(),

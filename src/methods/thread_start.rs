@@ -21,7 +21,7 @@ pub async fn start(cx: RequestContext, mut params: ThreadStartParams) -> Result<
     let tools = params.dynamic_tools.take().unwrap_or_default();
     dynamic_tools::check(&tools)?;
     known_environments(params.environments.as_deref())?;
-    let mut wishes = Wishes::from(&mut params);
+    let wishes = Wishes::from(&mut params);
     wishes.check()?;
     let prepared = thread_setup::prepare(&cx, wishes).await?;
     let warnings = ThreadWarnings::of(&cx, &prepared);
@@ -32,6 +32,7 @@ pub async fn start(cx: RequestContext, mut params: ThreadStartParams) -> Result<
         thread_source: params.thread_source,
         dynamic_tools: tools,
         raw_events: params.experimental_raw_events,
+        forked_from: None,
     };
     let mut thread = thread_load::new_thread(&cx, prepared, origin, &[]).await?;
     // What a new thread is told about git it reads from its rollout, which does not exist yet.

@@ -1,6 +1,7 @@
 //! What a client is warned of when it brings a thread to life: settings that will not last, or may not hold.
 
 use crate::config::features;
+use crate::engine::scope::NETWORK_PROXY;
 use crate::methods::thread_setup::Prepared;
 use crate::protocol::{AskForApproval, ExperimentalFeatureStage, WarningNotification};
 use crate::rpc::context::RequestContext;
@@ -24,16 +25,27 @@ impl ThreadWarnings {
         enabled.sort_unstable();
         if prepared.config.unstable_features_warning && !enabled.is_empty() {
             warnings.push(format!(
-                "Features under development are on: {}. They are incomplete and may behave unexpectedly. To leave this \
-                 warning out, set `suppress_unstable_features_warning = true` in {}.",
+                "Under-development features enabled: {}. Under-development features are incomplete and may behave \
+                 unpredictably. To suppress this warning, set `suppress_unstable_features_warning = true` in {}.",
                 enabled.join(", "),
                 cx.services.config.user_file().display()
             ));
         }
         if prepared.settings.approval_policy == AskForApproval::OnFailure {
             warnings.push(
-                "The approval policy `on-failure` is deprecated and will go. Use `on-request` where somebody can be \
-                 asked, `never` where nobody can."
+                "`on-failure` approval policy is deprecated and will be removed in a future release. Use `on-request` \
+                 for interactive approvals or `never` for non-interactive runs."
+                    .to_owned(),
+            );
+        }
+        if let Some(profile) = &prepared.config.profile {
+            warnings.extend(profile.warnings.iter().cloned());
+        }
+        warnings.extend(prepared.unenforceable(&cx.services.sandbox));
+        if prepared.config.feature(NETWORK_PROXY) {
+            warnings.push(
+                "The feature `network_proxy` is on, but this version of Greenroom has no network proxy: commands in the \
+                 sandbox have no network at all."
                     .to_owned(),
             );
         }

@@ -15,21 +15,16 @@ use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
 
 /// `turn/start`: starts a turn, or adds its input to the running one.
-pub async fn start(cx: RequestContext, mut params: TurnStartParams) -> Result<TurnStartResponse, RpcError> {
+pub async fn start(cx: RequestContext, params: TurnStartParams) -> Result<TurnStartResponse, RpcError> {
     check_length(&params.input)?;
     let thread = loaded(&cx, &params.thread_id)?;
     known_environments(params.environments.as_deref())?;
-    if let Some(profile) = &params.permissions {
-        if params.sandbox_policy.is_some() {
-            let message = "`permissions` cannot be combined with `sandboxPolicy`";
-            return Err(RpcError::invalid_request(message));
-        }
-        params.sandbox_policy = Some(thread_permissions::sandbox_of(profile, cx.services.config.home())?);
-    }
+    let permissions = thread_permissions::of_turn(&cx, &thread, &params).await?;
     let go = after_response(&cx);
     let turn_id = thread
         .ask(|reply| ThreadCommand::StartTurn {
             params: Box::new(params),
+            permissions,
             go,
             reply,
         })

@@ -37,6 +37,8 @@ pub struct ModelInfo {
     pub parallel_tool_calls: bool,
     /// Whether it is offered `apply_patch`.
     pub apply_patch: bool,
+    /// Whether it can search for tools that it was not shown.
+    pub tool_search: bool,
     /// Whether `view_image` takes a level of detail.
     pub image_detail: bool,
     /// The content types of `web_search`; empty leaves them out.

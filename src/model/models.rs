@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::config::ProviderConfig;
 use crate::model::catalog::{self, ModelInfo};
+use crate::model::chat::ChatProvider;
 use crate::model::error::ModelError;
 use crate::model::provider::ModelProvider;
 use crate::model::rehearsal::{self, RehearsalProvider};
@@ -68,7 +69,10 @@ impl Models {
         if id == rehearsal::ID && config.base_url.is_none() {
             return Ok(Arc::new(RehearsalProvider::default()));
         }
-        Ok(Arc::new(ResponsesProvider::new(id, config, &self.home)?))
+        Ok(match config.wire_api.as_deref() {
+            Some("chat") => Arc::new(ChatProvider::new(id, config, &self.home)?),
+            _ => Arc::new(ResponsesProvider::new(id, config, &self.home)?),
+        })
     }
 }
 

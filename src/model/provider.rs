@@ -259,6 +259,16 @@ pub struct TokenUsage {
     pub total_tokens: i64,
 }
 
+impl TokenUsage {
+    /// More than any answer takes. Counts are added up, and a provider's nonsense must not add up to a fault.
+    const MOST: i64 = 1 << 40;
+
+    /// A provider's count, held within reason.
+    pub fn plausible(tokens: i64) -> i64 {
+        tokens.clamp(0, TokenUsage::MOST)
+    }
+}
+
 impl From<TokenUsage> for TokenUsageBreakdown {
     fn from(usage: TokenUsage) -> Self {
         TokenUsageBreakdown {

@@ -156,7 +156,7 @@ pub enum NetworkPolicyRuleAction {
 pub struct AdditionalFileSystemPermissions {
     #[serde(default)]
     pub entries: Option<Vec<FileSystemSandboxEntry>>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub glob_scan_max_depth: Option<usize>,
     #[serde(default)]
     pub read: Option<Vec<AbsolutePathBuf>>,

@@ -162,7 +162,7 @@ macro_rules! client_methods {
             ThreadRealtimeAppendText: "thread/realtime/appendText" (ThreadRealtimeAppendTextParams) -> ThreadRealtimeAppendTextResponse, Experimental, Thread, unbuilt;
             ThreadRealtimeStop: "thread/realtime/stop" (ThreadRealtimeStopParams) -> ThreadRealtimeStopResponse, Experimental, Thread, unbuilt;
             ThreadRealtimeListVoices: "thread/realtime/listVoices" (ThreadRealtimeListVoicesParams) -> ThreadRealtimeListVoicesResponse, Experimental, None, unbuilt;
-            ReviewStart: "review/start" (ReviewStartParams) -> ReviewStartResponse, Stable, Thread, thread_unbuilt::review;
+            ReviewStart: "review/start" (ReviewStartParams) -> ReviewStartResponse, Stable, Thread, review::start;
             ModelList: "model/list" (ModelListParams) -> ModelListResponse, Stable, None, model::list;
             ModelProviderCapabilitiesRead: "modelProvider/capabilities/read" (ModelProviderCapabilitiesReadParams) -> ModelProviderCapabilitiesReadResponse, Stable, None, model_provider::capabilities;
             ExperimentalFeatureList: "experimentalFeature/list" (ExperimentalFeatureListParams) -> ExperimentalFeatureListResponse, Stable, Exclusive(Global::Config), feature::list;

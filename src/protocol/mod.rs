@@ -21,6 +21,7 @@ pub mod device_key;
 pub mod dynamic_tool;
 pub mod envelope;
 pub mod environment;
+pub mod exec_server;
 pub mod external_agent;
 pub mod feedback;
 pub mod fs;

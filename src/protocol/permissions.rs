@@ -178,6 +178,28 @@ pub enum SandboxPolicy {
     },
 }
 
+/// Reads the selection of a permission profile: its name, or an object that holds it (`{"type": "profile", "id": …}`).
+pub(crate) fn permission_selection<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(tag = "type", rename_all = "camelCase", deny_unknown_fields)]
+    enum Selected {
+        Profile { id: String },
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "data did not match any variant of untagged enum Wire")]
+    enum Selection {
+        Name(String),
+        Object(Selected),
+    }
+    Ok(
+        Option::<Selection>::deserialize(deserializer)?.map(|selection| match selection {
+            Selection::Name(name) | Selection::Object(Selected::Profile { id: name }) => name,
+        }),
+    )
+}
+
 /// Active permission profile, carried by `thread/fork`, `thread/resume`, `thread/start`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ActivePermissionProfile {

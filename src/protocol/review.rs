@@ -19,8 +19,8 @@ pub struct ReviewStartParams {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReviewStartResponse {
-    pub review_thread_id: String,
     pub turn: Turn,
+    pub review_thread_id: String,
 }
 
 /// Review delivery, carried by `review/start`.

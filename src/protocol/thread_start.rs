@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::protocol::ident::AbsolutePathBuf;
 use crate::protocol::permissions::{
-    ActivePermissionProfile, ApprovalsReviewer, AskForApproval, SandboxMode, SandboxPolicy,
+    ActivePermissionProfile, ApprovalsReviewer, AskForApproval, SandboxMode, SandboxPolicy, permission_selection,
 };
 use crate::protocol::reconnect::{EventPosition, GreenroomResume};
 use crate::protocol::response_item::ResponseItem;
@@ -39,7 +39,11 @@ pub struct ThreadForkParams {
     pub model_provider: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "permission_selection"
+    )]
     pub permissions: Option<String>,
     #[serde(default)]
     pub persist_extended_history: bool,
@@ -115,7 +119,11 @@ pub struct ThreadResumeParams {
     pub model_provider: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "permission_selection"
+    )]
     pub permissions: Option<String>,
     #[serde(default)]
     pub persist_extended_history: bool,
@@ -191,7 +199,11 @@ pub struct ThreadStartParams {
     pub model: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_provider: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "permission_selection"
+    )]
     pub permissions: Option<String>,
     #[serde(default)]
     pub persist_extended_history: bool,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::protocol::ident::AbsolutePathBuf;
 use crate::protocol::item::ThreadItem;
-use crate::protocol::permissions::{ApprovalsReviewer, AskForApproval, SandboxPolicy};
+use crate::protocol::permissions::{ApprovalsReviewer, AskForApproval, SandboxPolicy, permission_selection};
 
 /// Payload of the notification `turn/completed`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -69,7 +69,11 @@ pub struct TurnStartParams {
     pub model: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_schema: Option<serde_json::Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "permission_selection"
+    )]
     pub permissions: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub personality: Option<Personality>,

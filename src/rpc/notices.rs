@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::config::ConfigProblem;
+use crate::config::{ConfigError, ConfigLoader, ConfigProblem, ThreadOverrides};
 use crate::exec::policy::{self, RuleFileError};
 use crate::protocol::{
     ConfigWarningNotification, RemoteControlConnectionStatus, RemoteControlStatusChangedNotification, TextPosition,
@@ -47,10 +47,17 @@ impl Notices {
         let from = services.clone();
         let facts = tokio::task::spawn_blocking(move || {
             let rules = policy::load(&policy::rule_folders(&from.home, None));
-            (from.config.problems(), rules.problem, from.installation_id())
+            let problems = from.config.problems();
+            // Where a file cannot be read its own problem says it all.
+            let odd = match problems.is_empty() {
+                true => oddities(&from.config),
+                false => Vec::new(),
+            };
+            let weakness = from.sandbox.weakness();
+            (problems, odd, rules.problem, weakness, from.installation_id())
         })
         .await;
-        let (problems, rules, installation_id) = facts.unwrap_or_default();
+        let (problems, odd, rules, weakness, installation_id) = facts.unwrap_or_default();
         let standing = self
             .standing
             .lock()
@@ -59,7 +66,9 @@ impl Notices {
         let notices: Encoded = problems
             .iter()
             .map(warning)
+            .chain(odd)
             .chain(rules.as_ref().map(rule_warning))
+            .chain(weakness.map(sandbox_warning))
             .chain(standing)
             .map(|warning| EncodedNotification::new(&warning))
             .chain([EncodedNotification::new(&RemoteControlStatusChangedNotification {
@@ -71,6 +80,25 @@ impl Notices {
             .collect();
         *latest = Some((Instant::now(), notices.clone()));
         notices
+    }
+}
+
+/// What a configuration says that cannot be, or that means less than it says.
+fn oddities(config: &ConfigLoader) -> Vec<ConfigWarningNotification> {
+    let odd = |summary: String| ConfigWarningNotification {
+        summary,
+        ..ConfigWarningNotification::default()
+    };
+    match config.resolve(&ThreadOverrides::default()) {
+        Err(ConfigError::File(problem)) => vec![warning(&problem)],
+        Err(error) => vec![ConfigWarningNotification {
+            details: Some(error.to_string()),
+            ..odd("Invalid configuration; using defaults.".to_owned())
+        }],
+        Ok(resolved) => {
+            let profile = resolved.profile.iter();
+            profile.flat_map(|profile| profile.warnings.clone()).map(odd).collect()
+        }
     }
 }
 
@@ -88,6 +116,15 @@ fn warning(problem: &ConfigProblem) -> ConfigWarningNotification {
                 end: position(end.unwrap_or(start).max(start)),
             }
         }),
+    }
+}
+
+fn sandbox_warning((summary, details): (String, String)) -> ConfigWarningNotification {
+    ConfigWarningNotification {
+        summary,
+        details: Some(details),
+        path: None,
+        range: None,
     }
 }
 

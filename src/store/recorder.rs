@@ -122,6 +122,11 @@ impl Recorder {
         Recorder(pen)
     }
 
+    /// A recorder for a new thread in the same store; `None` when the store is gone.
+    pub fn sibling(&self, new: NewThread) -> Option<Self> {
+        self.0.core.upgrade().map(|core| Self::create(&core, new))
+    }
+
     /// The first line, while it is not written yet.
     pub(crate) fn deferred_meta(&self) -> Option<Box<SessionMeta>> {
         match &*lock(&self.0.nib) {

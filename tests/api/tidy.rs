@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["startup"],
-    &["http", "transport"],
+    &["http", "transport", "executor"],
     &["actors"],
     &["methods"],
     &["rpc"],

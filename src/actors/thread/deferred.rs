@@ -15,6 +15,7 @@ use tokio::sync::oneshot::error::TryRecvError;
 
 use super::ThreadActor;
 use super::shell::UserCommand;
+use crate::engine::settings::ChosenPermissions;
 use crate::engine::thread_ref::Go;
 use crate::engine::turn::TurnOpening;
 use crate::protocol::TurnStartParams;
@@ -29,6 +30,8 @@ pub(super) enum Effect {
         turn_id: std::sync::Arc<str>,
         /// The request.
         params: Box<TurnStartParams>,
+        /// The permission profile that it names.
+        permissions: Option<Box<ChosenPermissions>>,
     },
     /// A turn takes the place of the running one.
     Replace {

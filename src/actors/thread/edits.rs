@@ -258,7 +258,9 @@ impl ThreadActor {
                 (Some(_), TurnOpening::Shell(script)) => self.run_beside(script, None, ctx),
                 // It is pursued when the turn is over.
                 (Some(_), TurnOpening::Goal(_)) => {}
-                (Some(_), opening @ TurnOpening::Compact) => self.replace_turn(turn_id, opening, ctx),
+                (Some(_), opening @ (TurnOpening::Compact | TurnOpening::Review(_))) => {
+                    self.replace_turn(turn_id, opening, ctx);
+                }
             }
         }
         self.pursue_goal(ctx);

@@ -14,6 +14,7 @@ mod goal;
 mod registry;
 mod replace;
 mod requests;
+mod review;
 mod shell;
 mod status;
 mod subscribers;
@@ -193,7 +194,7 @@ impl ThreadActor {
             materialised: self.recorder.is_materialised(),
             settings: self.settings.clone(),
             instruction_sources: Arc::clone(&self.instruction_sources),
-            active_turn: self.turn.as_ref().map(|turn| turn.id.clone()),
+            active_turn: self.turn.as_ref().map(|turn| turn.shown_as.clone()),
             usage: self.usage.clone(),
             goal: Arc::clone(&self.turn_services.goal),
             events: self.face.events().position(),
@@ -253,7 +254,12 @@ impl ThreadActor {
             ThreadCommand::View(reply) => {
                 let _ = reply.send(self.view());
             }
-            ThreadCommand::StartTurn { mut params, go, reply } => {
+            ThreadCommand::StartTurn {
+                mut params,
+                permissions,
+                go,
+                reply,
+            } => {
                 let answer = open
                     .and_then(|()| self.check_takes_input())
                     .map(|()| Arc::from(uuid::Uuid::now_v7().to_string()));
@@ -262,10 +268,15 @@ impl ThreadActor {
                     self.face.set_progress(AgentStatus::Running);
                 }
                 if let Ok(turn_id) = &answer
-                    && !self.join_running_turn(turn_id, &mut params)
+                    && !self.join_running_turn(turn_id, &mut params, &permissions)
                 {
                     let turn_id = Arc::clone(turn_id);
-                    self.defer(go, Effect::StartTurn { turn_id, params }, ctx);
+                    let start = Effect::StartTurn {
+                        turn_id,
+                        params,
+                        permissions,
+                    };
+                    self.defer(go, start, ctx);
                 }
                 let _ = reply.send(answer);
             }
@@ -318,7 +329,11 @@ impl ThreadActor {
 
     fn effect(&mut self, effect: Effect, ctx: &mut actix::Context<Self>) {
         match effect {
-            Effect::StartTurn { turn_id, params } => self.start_turn(turn_id, params, ctx),
+            Effect::StartTurn {
+                turn_id,
+                params,
+                permissions,
+            } => self.start_turn(turn_id, params, permissions, ctx),
             Effect::Replace { turn_id, opening } => self.replace_turn(turn_id, opening, ctx),
             Effect::Shell(command) => self.run_shell_command(command, ctx),
             Effect::Interrupt(turn) => self.interrupt(&turn, ctx),

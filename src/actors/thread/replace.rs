@@ -1,4 +1,4 @@
-//! Turns that take the place of the running one: compactions.
+//! Turns that take the place of the running one: compactions and reviews.
 //!
 //! State: the turns that wait for the one before them to end. Each that is asked for ends the one before it, so that
 //! there is rarely more than one; their number is bounded all the same. While such a turn runs or waits, the thread
@@ -48,6 +48,11 @@ impl ThreadActor {
     /// The response is out: the turn begins, once the running one has ended.
     pub(super) fn replace_turn(&mut self, turn_id: Arc<str>, opening: TurnOpening, ctx: &mut actix::Context<Self>) {
         self.replacements.announced = self.replacements.announced.saturating_sub(1);
+        if let TurnOpening::Review(review) = &opening
+            && let Err(why) = &review.prompt
+        {
+            return self.refuse_review(&turn_id, why.clone());
+        }
         match &self.turn {
             None => self.begin_turn(turn_id, Box::default(), opening, ctx),
             Some(running) => {

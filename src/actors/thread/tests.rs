@@ -243,6 +243,7 @@ async fn start_held(thread: &ThreadRef, input: Vec<UserInput>) -> (oneshot::Send
     let turn = thread
         .ask(|reply| ThreadCommand::StartTurn {
             params,
+            permissions: None,
             go: wait,
             reply,
         })
@@ -485,6 +486,7 @@ async fn overrides_hold_from_the_next_turn_on() {
     thread
         .ask(|reply| ThreadCommand::StartTurn {
             params,
+            permissions: None,
             go: wait,
             reply,
         })

@@ -18,7 +18,7 @@ use super::ThreadActor;
 use super::requests::Question;
 use crate::engine::agents::AgentStatus;
 use crate::engine::host::{Audience, Pending, PendingInput, PendingInputs, TurnEnd, TurnEvent, TurnHost};
-use crate::engine::settings::SettingsOverrides;
+use crate::engine::settings::{ChosenPermissions, SettingsOverrides};
 use crate::engine::thread_ref::{LastUsage, ThreadError};
 use crate::engine::turn::edit::Injected;
 use crate::engine::turn::{Conversation, TurnJob, TurnOpening};
@@ -34,6 +34,8 @@ const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
 /// The running turn.
 pub(super) struct ActiveTurn {
     pub(super) id: Arc<str>,
+    /// The id of its `turn/started`: another one where it does someone else's work.
+    pub(super) shown_as: Arc<str>,
     cancel: CancellationToken,
     pending: PendingInputs,
     /// What clients put into its conversation.
@@ -44,7 +46,10 @@ pub(super) struct ActiveTurn {
     pub(super) kind: Option<NonSteerableTurnKind>,
     /// It reads its conversation from the rollout.
     pub(super) loading: bool,
-    started_at: i64,
+    /// Unix seconds.
+    pub(super) started_at: i64,
+    /// Clients know what it failed with.
+    pub(super) trouble_told: bool,
     started: Instant,
     task: tokio::task::JoinHandle<()>,
     deadline: Option<SpawnHandle>,
@@ -127,9 +132,10 @@ impl ThreadActor {
         &mut self,
         turn_id: Arc<str>,
         params: Box<TurnStartParams>,
+        permissions: Option<Box<ChosenPermissions>>,
         ctx: &mut actix::Context<Self>,
     ) {
-        self.apply_overrides(&params);
+        self.apply_overrides(&params, permissions);
         if params.input.is_empty() {
             return self.refuse_empty_input(&turn_id);
         }
@@ -143,11 +149,16 @@ impl ThreadActor {
     }
 
     /// Input for a turn that runs already joins it at once: nothing that clients see begins with it.
-    pub(super) fn join_running_turn(&mut self, turn_id: &Arc<str>, params: &mut TurnStartParams) -> bool {
+    pub(super) fn join_running_turn(
+        &mut self,
+        turn_id: &Arc<str>,
+        params: &mut TurnStartParams,
+        permissions: &Option<Box<ChosenPermissions>>,
+    ) -> bool {
         if params.input.is_empty() || self.turn.is_none() {
             return false;
         }
-        self.apply_overrides(params);
+        self.apply_overrides(params, permissions.clone());
         if let Some(turn) = &self.turn {
             turn.push(Pending::Input(PendingInput {
                 input: std::mem::take(&mut params.input),
@@ -157,7 +168,7 @@ impl ThreadActor {
         true
     }
 
-    fn apply_overrides(&mut self, params: &TurnStartParams) {
+    fn apply_overrides(&mut self, params: &TurnStartParams, permissions: Option<Box<ChosenPermissions>>) {
         let base = self.settings.cwd.clone();
         let cwd = params
             .cwd
@@ -169,8 +180,9 @@ impl ThreadActor {
             None if self.settings.workspace_roots != [base] => Some(self.settings.workspace_roots.clone()),
             None => None,
         };
-        self.settings
-            .apply(SettingsOverrides::from_turn_start(params, cwd, roots));
+        let mut overrides = SettingsOverrides::from_turn_start(params, cwd, roots);
+        overrides.permissions = permissions.map(|permissions| *permissions);
+        self.settings.apply(overrides);
     }
 
     fn refuse_empty_input(&mut self, turn_id: &str) {
@@ -238,21 +250,10 @@ impl ThreadActor {
         let injected = Arc::clone(&job.host.injected);
         let replaced = Arc::clone(&job.host.replaced);
         let started_at = unix_seconds(now);
-        let change = self.status.turn_began();
-        self.announce_status(change);
-        self.publish(&TurnStartedNotification {
-            thread_id: self.id_text(),
-            turn: Turn {
-                completed_at: None,
-                duration_ms: None,
-                error: None,
-                id: turn_id.to_string(),
-                items: Vec::new(),
-                items_view: TurnItemsView::NotLoaded,
-                started_at: Some(started_at),
-                status: TurnStatus::InProgress,
-            },
-        });
+        // A review says itself when it begins.
+        if kind != Some(NonSteerableTurnKind::Review) {
+            self.announce_turn(&turn_id, started_at);
+        }
         let surroundings = Arc::clone(&self.surroundings);
         let work = async move {
             if stored {
@@ -290,6 +291,7 @@ impl ThreadActor {
             }
         });
         self.turn = Some(ActiveTurn {
+            shown_as: Arc::clone(&turn_id),
             id: turn_id,
             cancel,
             pending,
@@ -298,10 +300,30 @@ impl ThreadActor {
             kind,
             loading: stored,
             started_at,
+            trouble_told: false,
             started: Instant::now(),
             task,
             deadline: None,
             _counted: self.surroundings.turns.begin(),
+        });
+    }
+
+    /// Tells clients that a turn has begun.
+    pub(super) fn announce_turn(&mut self, id: &str, started_at: i64) {
+        let change = self.status.turn_began();
+        self.announce_status(change);
+        self.publish(&TurnStartedNotification {
+            thread_id: self.id_text(),
+            turn: Turn {
+                completed_at: None,
+                duration_ms: None,
+                error: None,
+                id: id.to_owned(),
+                items: Vec::new(),
+                items_view: TurnItemsView::NotLoaded,
+                started_at: Some(started_at),
+                status: TurnStatus::InProgress,
+            },
         });
     }
 
@@ -330,10 +352,12 @@ impl ThreadActor {
         match &self.turn {
             None if expected.is_empty() => Ok(None),
             None => Err(ThreadError::NothingToInterrupt),
-            Some(turn) if expected.is_empty() || *turn.id == *expected => Ok(Some(turn.id.clone())),
+            Some(turn) if expected.is_empty() || [&*turn.id, &*turn.shown_as].contains(&expected) => {
+                Ok(Some(turn.id.clone()))
+            }
             Some(turn) => Err(ThreadError::OtherTurn {
                 expected: expected.to_owned(),
-                found: turn.id.to_string(),
+                found: turn.shown_as.to_string(),
                 quoted: false,
             }),
         }
@@ -397,6 +421,8 @@ impl ThreadActor {
                 let _ = reply.send(());
             }
             TurnEvent::Told(item) => self.told(item, ctx),
+            TurnEvent::Begun { id, started_at } => self.review_begun(id, started_at),
+            TurnEvent::Troubled(error) => self.review_troubled(error),
             TurnEvent::Finished(TurnEnd {
                 turn,
                 conversation,
@@ -444,7 +470,7 @@ impl ThreadActor {
         let failed = end.status == TurnStatus::Failed;
         let change = self.status.turn_ended(failed);
         self.announce_status(change);
-        if let Some(error) = end.error.clone().filter(|_| failed) {
+        if let Some(error) = end.error.clone().filter(|_| failed && !turn.trouble_told) {
             self.publish(&ErrorNotification {
                 error,
                 thread_id: self.id_text(),

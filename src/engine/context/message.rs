@@ -29,6 +29,11 @@ pub fn user_texts(texts: Vec<String>) -> InputItem {
     encode("user", &parts(texts))
 }
 
+/// A message of the assistant.
+pub fn assistant(text: &str) -> InputItem {
+    encode("assistant", &[ContentItem::OutputText { text: text.to_owned() }])
+}
+
 /// A text part.
 pub fn text(text: impl Into<String>) -> ContentItem {
     ContentItem::InputText { text: text.into() }

@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use crate::protocol::{AbsolutePathBuf, ApprovalsReviewer, AskForApproval, NetworkAccess, SandboxPolicy};
+use crate::exec::permissions::PlacedProfile;
+use crate::protocol::{
+    AbsolutePathBuf, ApprovalsReviewer, AskForApproval, FileSystemAccessMode, NetworkAccess, SandboxPolicy,
+};
 
 /// At most so many approved prefixes are listed, in at most so many bytes.
 const MOST_PREFIXES: usize = 100;
@@ -18,10 +21,23 @@ pub struct Permissions<'a> {
     pub reviewer: ApprovalsReviewer,
     /// What commands may touch.
     pub sandbox: &'a SandboxPolicy,
+    /// A profile of the configuration that holds in its place.
+    pub profile: Option<PlacedProfile<'a>>,
     /// The roots of the workspace.
     pub workspace_roots: &'a [AbsolutePathBuf],
     /// Command prefixes that the rules allow.
     pub approved_prefixes: &'a [Vec<String>],
+    /// What can be asked for beside leaving the sandbox.
+    pub asks: Asks,
+}
+
+/// What the model can ask for beside leaving the sandbox.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Asks {
+    /// More inside of the sandbox, for one command.
+    pub with_command: bool,
+    /// More inside of the sandbox, for what follows.
+    pub ahead: bool,
 }
 
 /// The section with its tags.
@@ -83,6 +99,23 @@ fn sandbox(text: &mut String, permissions: &Permissions<'_>) {
         text,
         "Sandbox: `sandbox_mode` is `{mode}`: {what}. Network access is {network}."
     );
+    if let Some(profile) = permissions.profile {
+        let line = |text: &mut String, what: &str, places: Vec<String>| {
+            let names: Vec<String> = places.iter().map(|place| format!("`{place}`")).collect();
+            if !names.is_empty() {
+                let _ = writeln!(text, "{what}: {}.", names.join(", "));
+            }
+        };
+        let _ = writeln!(
+            text,
+            "What holds is the permission profile `{}`; the nearest place decides.",
+            profile.id()
+        );
+        line(text, "Writable", profile.places(FileSystemAccessMode::Write));
+        line(text, "Read-only", profile.places(FileSystemAccessMode::Read));
+        line(text, "Not even readable", profile.places(FileSystemAccessMode::None));
+        return;
+    }
     let roots = listed_roots(permissions.sandbox, permissions.workspace_roots);
     if !roots.is_empty() {
         let names: Vec<String> = roots.iter().map(|root| format!("`{}`", root.display())).collect();
@@ -124,9 +157,27 @@ fn approvals(text: &mut String, permissions: &Permissions<'_>) {
              a refusal is final for that action, so do not try to reach the same end by a detour.\n",
         );
     }
+    if permissions.asks.with_command && *permissions.policy == AskForApproval::OnRequest {
+        text.push_str(ADDITIONAL);
+    }
     text.push_str(ESCALATION);
+    if permissions.asks.ahead {
+        text.push_str(AHEAD);
+    }
     prefixes(text, permissions.approved_prefixes);
 }
+
+const ADDITIONAL: &str = "\
+First choice for a command that needs more: set `sandbox_permissions` to `with_additional_permissions` and name in \
+`additional_permissions` what it needs, `network` with `enabled`, or `file_system` with lists of absolute paths to `read` \
+and `write`. It then runs inside the sandbox with that much more. Only what this cannot give is a reason to leave the \
+sandbox.
+";
+
+const AHEAD: &str = "\
+With the tool `request_permissions` you can ask for the network and for folders before the commands and patches that need \
+them. The user may grant less than you ask for; the answer tells what.
+";
 
 const ESCALATION: &str = "\
 How to ask: set `sandbox_permissions` to `require_escalated` on the command and give a `justification`, one question to \

@@ -9,7 +9,7 @@ use crate::engine::settings::{TurnContext, TurnSettings, WallClock};
 use crate::model::catalog::ModelInfo;
 use crate::model::{InputItem, json_text};
 
-use super::permissions::{self, Permissions};
+use super::permissions::{self, Asks, Permissions};
 use super::{ProjectDocs, environment, instructions, message, personality};
 
 /// Everything the context of a turn is made from.
@@ -27,6 +27,8 @@ pub struct Situation<'a> {
     pub project_docs: &'a ProjectDocs,
     /// Command prefixes that the rules allow.
     pub approved_prefixes: &'a [Vec<String>],
+    /// What the model can ask for beside leaving the sandbox.
+    pub asks: Asks,
     /// Further developer sections of the first turn, tags included (skills, plugins, memories), in order.
     pub sections: &'a [Arc<str>],
     /// The thread's base instructions, as the JSON string that requests carry.
@@ -77,6 +79,7 @@ impl Situation<'_> {
         let now = settings.to_turn_context("", self.clock, None);
         if told.approval_policy != now.approval_policy
             || told.sandbox_policy != now.sandbox_policy
+            || told.permission_profile != now.permission_profile
             || roots(told) != roots(&now)
         {
             sections.extend(self.permissions());
@@ -107,8 +110,10 @@ impl Situation<'_> {
                 policy: &settings.approval_policy,
                 reviewer: settings.approvals_reviewer,
                 sandbox: &settings.sandbox,
+                profile: settings.placed_profile(),
                 workspace_roots: &settings.workspace_roots,
                 approved_prefixes: self.approved_prefixes,
+                asks: self.asks,
             })
         })
     }

@@ -14,6 +14,7 @@ pub(crate) fn plain(cwd: &str) -> TurnSettings {
         approvals_reviewer: ApprovalsReviewer::User,
         sandbox: SandboxPolicy::ReadOnly { network_access: false },
         permission_profile: None,
+        profile: None,
         effort: None,
         summary: None,
         service_tier: None,

@@ -37,35 +37,61 @@ impl DynamicTool {
         self.spec.name == name && self.spec.namespace.as_deref() == namespace
     }
 
-    fn function(&self) -> Value {
+    /// The entry of `tools` for it.
+    pub(super) fn function(&self) -> Value {
         function_spec(&self.spec.name, &self.spec.description, self.spec.input_schema.clone())
+    }
+
+    /// Its namespace, if the model has to search for it. Only tools of a namespace can be deferred.
+    pub(super) fn deferred(&self) -> Option<&str> {
+        self.spec.namespace.as_deref().filter(|_| self.spec.defer_loading)
+    }
+
+    /// What a search looks at: names, the description, the names of arguments.
+    pub(super) fn searched_text(&self) -> String {
+        let DynamicToolSpec {
+            name,
+            namespace,
+            description,
+            input_schema,
+            ..
+        } = &self.spec;
+        let mut text = format!("{name} {} {description}", name.replace('_', " "));
+        let arguments = input_schema["properties"].as_object();
+        let arguments = arguments.into_iter().flat_map(|all| all.keys());
+        for word in namespace.iter().chain(arguments) {
+            text.push(' ');
+            text.push_str(word);
+        }
+        text
     }
 }
 
 /// The entries of the request's `tools`, in the order of declaration. A namespace stands where its first tool was
-/// declared and lists its tools by name.
-pub(super) fn specs(tools: &[Arc<DynamicTool>]) -> Vec<Value> {
+/// declared and lists its tools by name. `all` shows those too that say they can be deferred.
+pub(super) fn specs(tools: &[Arc<DynamicTool>], all: bool) -> Vec<Value> {
+    let shown: Vec<&Arc<DynamicTool>> = tools.iter().filter(|tool| all || !tool.spec.defer_loading).collect();
     let mut told: Vec<&str> = Vec::new();
     let mut specs = Vec::new();
-    for tool in tools.iter().filter(|tool| !tool.spec.defer_loading) {
+    for tool in &shown {
         match tool.spec.namespace.as_deref() {
             None => specs.push(tool.function()),
             Some(namespace) if told.contains(&namespace) => {}
             Some(namespace) => {
                 told.push(namespace);
-                specs.push(namespace_spec(namespace, tools));
+                let belongs = |other: &&&Arc<DynamicTool>| other.spec.namespace.as_deref() == Some(namespace);
+                let mut members: Vec<_> = shown.iter().filter(belongs).collect();
+                members.sort_by(|one, other| one.spec.name.cmp(&other.spec.name));
+                let members = members.into_iter().map(|tool| tool.function()).collect();
+                specs.push(namespace_spec(namespace, members));
             }
         }
     }
     specs
 }
 
-fn namespace_spec(namespace: &str, tools: &[Arc<DynamicTool>]) -> Value {
-    let belongs =
-        |tool: &&Arc<DynamicTool>| tool.spec.namespace.as_deref() == Some(namespace) && !tool.spec.defer_loading;
-    let mut members: Vec<&Arc<DynamicTool>> = tools.iter().filter(belongs).collect();
-    members.sort_by(|one, other| one.spec.name.cmp(&other.spec.name));
-    let members: Vec<Value> = members.into_iter().map(|tool| tool.function()).collect();
+/// The entry for a namespace.
+pub(super) fn namespace_spec(namespace: &str, members: Vec<Value>) -> Value {
     let description = format!("Tools in the {namespace} namespace.");
     json!({"type": "namespace", "name": namespace, "description": description, "tools": members})
 }

@@ -13,8 +13,10 @@ pub mod dynamic;
 pub mod exec_command;
 pub mod goal;
 pub mod hooked;
+pub mod request_permissions;
 pub mod request_user_input;
 mod set;
+pub mod tool_search;
 #[cfg(test)]
 pub(crate) mod trial;
 pub mod update_plan;
@@ -139,8 +141,26 @@ pub struct ToolOffer {
     pub goals: bool,
     /// Whether a login shell may be asked for.
     pub allow_login_shell: bool,
+    /// Whether a command may ask for more than the sandbox policy allows, inside of the sandbox.
+    pub additional_permissions: bool,
+    /// Whether permissions can be asked for ahead of commands.
+    pub request_permissions: bool,
+    /// What becomes of deferred tools.
+    pub deferred: DeferredTools,
     /// Whether there is an environment to run commands and read files in.
     pub environment: bool,
+}
+
+/// What becomes of tools whose declaration says that they need not be shown at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum DeferredTools {
+    /// They are neither shown nor found: the model cannot search, or the feature is off.
+    #[default]
+    Hidden,
+    /// The model searches for them.
+    Searched,
+    /// They are shown like the others, because the provider knows no such search.
+    Shown,
 }
 
 /// A tool that the server runs.

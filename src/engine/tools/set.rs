@@ -10,9 +10,10 @@ use serde_json::value::RawValue;
 use crate::engine::tools::agents::RoleText;
 use crate::engine::tools::dynamic::{self, DynamicTool};
 use crate::engine::tools::goal::GoalTool;
+use crate::engine::tools::tool_search::ToolSearch;
 use crate::engine::tools::{
-    Tool, ToolOffer, agents, apply_patch, exec_command, request_user_input, update_plan, view_image, web_search,
-    write_stdin,
+    DeferredTools, Tool, ToolOffer, agents, apply_patch, exec_command, request_permissions, request_user_input,
+    tool_search, update_plan, view_image, web_search, write_stdin,
 };
 use crate::model::InputItem;
 use crate::protocol::DynamicToolSpec;
@@ -22,6 +23,7 @@ pub struct ToolSet {
     built_in: Vec<Arc<dyn Tool>>,
     agents: Vec<Arc<dyn Tool>>,
     dynamic: Vec<Arc<DynamicTool>>,
+    search: Option<ToolSearch>,
     encoded: Mutex<Option<(ToolOffer, InputItem)>>,
 }
 
@@ -33,10 +35,12 @@ impl ToolSet {
 
     /// A set with these built-in tools.
     pub fn with(built_in: Vec<Arc<dyn Tool>>, dynamic: &[DynamicToolSpec]) -> Self {
+        let dynamic: Vec<_> = dynamic.iter().cloned().map(DynamicTool::new).map(Arc::new).collect();
         ToolSet {
             built_in,
             agents: Vec::new(),
-            dynamic: dynamic.iter().cloned().map(DynamicTool::new).map(Arc::new).collect(),
+            search: ToolSearch::over(&dynamic),
+            dynamic,
             encoded: Mutex::new(None),
         }
     }
@@ -64,6 +68,14 @@ impl ToolSet {
         self.built_in.iter().chain(&self.agents)
     }
 
+    /// The declarations of the deferred tools that a search finds.
+    pub fn search(&self, arguments: &Value) -> Vec<Value> {
+        self.search
+            .as_ref()
+            .map(|search| search.find(arguments))
+            .unwrap_or_default()
+    }
+
     /// The request's `tools`.
     pub fn specs(&self, offer: &ToolOffer) -> InputItem {
         let mut encoded = self.encoded.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,7 +85,10 @@ impl ToolSet {
             return Arc::clone(specs);
         }
         let mut specs: Vec<Value> = self.own().filter_map(|tool| tool.spec(offer)).collect();
-        specs.extend(dynamic::specs(&self.dynamic));
+        specs.extend(dynamic::specs(&self.dynamic, offer.deferred == DeferredTools::Shown));
+        if self.search.is_some() && offer.deferred == DeferredTools::Searched {
+            specs.push(tool_search::spec());
+        }
         specs.extend(web_search::spec(offer));
         let specs: InputItem = match serde_json::value::to_raw_value(&specs) {
             Ok(specs) => specs.into(),
@@ -94,6 +109,7 @@ fn built_in() -> Vec<Arc<dyn Tool>> {
         Arc::new(GoalTool::Create),
         Arc::new(GoalTool::Update),
         Arc::new(request_user_input::RequestUserInput),
+        Arc::new(request_permissions::RequestPermissions),
         Arc::new(apply_patch::ApplyPatch),
         Arc::new(view_image::ViewImage),
     ]

@@ -87,10 +87,19 @@ async fn view(cx: &ToolContext) -> Result<ToolOutput, String> {
         }
     };
     let path = normalised(&cx.turn.settings.cwd.as_path().join(path));
-    let read = path.clone();
-    let image_url = tokio::task::spawn_blocking(move || load(&read))
-        .await
-        .map_err(|error| format!("unable to read image at `{}`: {error}", path.display()))??;
+    let (read, turn) = (path.clone(), cx.turn.clone());
+    let image_url = tokio::task::spawn_blocking(move || {
+        let hidden = |path: &Path| turn.confinement(&turn.granted()).is_some_and(|held| held.hides(path));
+        if hidden(&read) || fs::canonicalize(&read).is_ok_and(|real| hidden(&real)) {
+            let at = read.display();
+            return Err(format!(
+                "unable to locate image at `{at}`: Permission denied (os error 13)"
+            ));
+        }
+        load(&read)
+    })
+    .await
+    .map_err(|error| format!("unable to read image at `{}`: {error}", path.display()))??;
     if let Some(path) = AbsolutePathBuf::new(path) {
         let item = ThreadItem::ImageView {
             id: cx.call.call_id.clone(),

@@ -7,13 +7,15 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::RwLock;
 use tokio::task::JoinHandle;
 
 use crate::engine::history::encode_item;
 use crate::engine::tools::hooked::{self, Called};
-use crate::engine::tools::{Tool, ToolCall, ToolContext, ToolInput, ToolOutput};
+use crate::engine::tools::{DeferredTools, Tool, ToolCall, ToolContext, ToolInput, ToolOutput};
+use crate::engine::turn::request;
 use crate::engine::turn::task::Task;
 use crate::exec::truncate::{Budget, truncate_middle};
 use crate::model::catalog::Truncation;
@@ -21,8 +23,15 @@ use crate::model::{InputItem, OutputItem, OutputItemKind};
 use crate::protocol::{FunctionCallOutputBody, FunctionCallOutputContentItem};
 use crate::store::StoreError;
 
-/// The type of the output of a search for tools.
-const TOOL_SEARCH_OUTPUT: &str = "tool_search_output";
+/// A search for tools that the model asks of this side.
+#[derive(Deserialize)]
+struct SearchCall {
+    call_id: Option<String>,
+    #[serde(default)]
+    execution: String,
+    #[serde(default)]
+    arguments: Value,
+}
 
 /// A call that has been recorded and may be running.
 pub(super) struct RunningCall {
@@ -34,6 +43,8 @@ pub(super) struct RunningCall {
 
 enum Work {
     Done(ToolOutput),
+    /// The tools that a search found.
+    Found(Vec<Value>),
     Running(JoinHandle<Called>),
 }
 
@@ -95,7 +106,7 @@ impl Task {
         Ok(())
     }
 
-    /// Records a search for tools; nothing is found, because no tool is kept back from the model.
+    /// Records a search for tools, and answers it where it is for this side to answer.
     pub(super) async fn answer_tool_search(
         &mut self,
         raw: &InputItem,
@@ -104,14 +115,21 @@ impl Task {
         self.remember(Arc::clone(raw));
         self.flush().await?;
         self.publish_raw(raw).await;
-        let call_id = serde_json::from_str::<Value>(raw.get())
-            .ok()
-            .and_then(|call| call.get("call_id")?.as_str().map(str::to_owned));
-        calls.extend(call_id.map(|call_id| RunningCall {
+        let Ok(call) = serde_json::from_str::<SearchCall>(raw.get()) else {
+            return Ok(());
+        };
+        let Some(call_id) = call.call_id.filter(|_| call.execution == "client") else {
+            return Ok(());
+        };
+        let found = match request::deferred(&self.scope) {
+            DeferredTools::Searched => self.scope.services.tools.search(&call.arguments),
+            DeferredTools::Hidden | DeferredTools::Shown => Vec::new(),
+        };
+        calls.push(RunningCall {
             call_id,
-            output_kind: TOOL_SEARCH_OUTPUT,
-            work: Work::Done(ToolOutput::parts(Vec::new())),
-        }));
+            output_kind: "tool_search_output",
+            work: Work::Found(found),
+        });
         Ok(())
     }
 
@@ -142,6 +160,12 @@ impl Task {
         let called = !calls.is_empty();
         for call in calls {
             let (output, contexts) = match call.work {
+                Work::Found(tools) => {
+                    let item = json!({"type": call.output_kind, "call_id": call.call_id, "status": "completed",
+                        "execution": "client", "tools": tools});
+                    self.record_output(encode_item(&item)).await;
+                    continue;
+                }
                 Work::Done(output) => (output, Vec::new()),
                 Work::Running(handle) => match handle.await {
                     Ok(Called { output, contexts }) => (output, contexts),
@@ -154,12 +178,17 @@ impl Task {
             };
             self.add_contexts(contexts).await;
             let output = capped(output, self.scope.model.truncation);
-            if let Some(item) = output_item(call.output_kind, &call.call_id, &output) {
-                self.remember(Arc::clone(&item));
-                self.publish_raw(&item).await;
-            }
+            let item = json!({"type": call.output_kind, "call_id": call.call_id, "output": output.body});
+            self.record_output(encode_item(&item)).await;
         }
         called
+    }
+
+    async fn record_output(&mut self, item: Option<InputItem>) {
+        if let Some(item) = item {
+            self.remember(Arc::clone(&item));
+            self.publish_raw(&item).await;
+        }
     }
 }
 
@@ -208,14 +237,4 @@ fn capped(mut output: ToolOutput, limit: Truncation) -> ToolOutput {
         }
     }
     output
-}
-
-fn output_item(kind: &str, call_id: &str, output: &ToolOutput) -> Option<InputItem> {
-    if kind == TOOL_SEARCH_OUTPUT {
-        let none: [Value; 0] = [];
-        return encode_item(&json!({
-            "type": kind, "call_id": call_id, "status": "completed", "execution": "client", "tools": none,
-        }));
-    }
-    encode_item(&json!({"type": kind, "call_id": call_id, "output": output.body}))
 }

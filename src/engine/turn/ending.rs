@@ -15,7 +15,7 @@ impl Task {
         self.close_goal(&outcome).await;
         let completed_at = Utc::now().timestamp();
         let duration_ms = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let turn_id = self.host().turn_id.to_string();
+        let turn_id = self.host().recorded_as.to_string();
         let (status, error) = match outcome {
             Ok(()) => (TurnStatus::Completed, None),
             Err(Failure::Interrupted) => (TurnStatus::Interrupted, None),
@@ -57,7 +57,7 @@ impl Task {
                 completed_at: Some(completed_at),
                 duration_ms: Some(duration_ms),
                 error,
-                id: turn_id,
+                id: self.scope.host.turn_id.to_string(),
                 items: Vec::new(),
                 items_view: TurnItemsView::NotLoaded,
                 started_at: Some(unix_seconds(self.started_at)),

@@ -110,7 +110,7 @@ impl Task {
             id: items::new_id(),
         };
         self.remember(Arc::clone(&prompt));
-        self.line(RolloutItem::item(&*scope.host.turn_id, item.clone()));
+        self.line(RolloutItem::item(&*scope.host.recorded_as, item.clone()));
         self.flush().await?;
         self.publish_raw(&prompt).await;
         items::publish_completed(&scope.host, item).await;

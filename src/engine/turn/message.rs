@@ -225,7 +225,7 @@ impl Task {
         if let Some(ThreadItem::Plan { id, text }) = &plan {
             let line = ItemCompletedEvent {
                 thread_id: Some(self.host().thread_id.to_string()),
-                turn_id: self.host().turn_id.to_string(),
+                turn_id: self.host().recorded_as.to_string(),
                 item: json!({"type": "Plan", "id": id, "text": text}),
                 completed_at_ms: Some(items::now_ms()),
             };
@@ -237,7 +237,7 @@ impl Task {
                 phase,
                 memory_citation: whole.citation.clone(),
             }));
-            let turn_id = self.host().turn_id.to_string();
+            let turn_id = self.host().recorded_as.to_string();
             self.line(RolloutItem::item_id(turn_id, &id, ItemIdOf::AgentMessage));
         }
         self.remember(Arc::clone(raw));
@@ -281,7 +281,7 @@ impl Task {
             self.event(EventMsg::AgentReasoning(TextEvent { text: text.clone() }));
         }
         if !summary.is_empty() {
-            let turn_id = self.host().turn_id.to_string();
+            let turn_id = self.host().recorded_as.to_string();
             self.line(RolloutItem::item_id(turn_id, &id, ItemIdOf::Reasoning));
         }
         self.remember(Arc::clone(raw));

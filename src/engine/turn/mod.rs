@@ -14,6 +14,7 @@ mod image;
 mod message;
 mod opening;
 mod request;
+mod review;
 mod shell;
 mod step;
 mod task;
@@ -27,6 +28,7 @@ use serde_json::value::RawValue;
 
 use crate::engine::history::History;
 use crate::engine::host::{TurnEvent, TurnHost};
+use crate::engine::review::Review;
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::{TurnContext, TurnSettings};
 use crate::model::InputItem;
@@ -68,6 +70,8 @@ pub enum TurnOpening {
     Shell(String),
     /// The conversation is to be compacted.
     Compact,
+    /// Changes are to be reviewed. The turn announces itself.
+    Review(Box<Review>),
     /// The thread's goal, put to the model as this message.
     Goal(InputItem),
 }
@@ -77,6 +81,7 @@ impl TurnOpening {
     pub fn kind(&self) -> Option<NonSteerableTurnKind> {
         match self {
             TurnOpening::Compact => Some(NonSteerableTurnKind::Compact),
+            TurnOpening::Review(_) => Some(NonSteerableTurnKind::Review),
             TurnOpening::Said | TurnOpening::Shell(_) | TurnOpening::Goal(_) => None,
         }
     }
@@ -148,6 +153,7 @@ pub async fn run_turn(mut job: TurnJob) {
         TurnOpening::Goal(message) => task.run(&input, Some(message)).await,
         TurnOpening::Shell(script) => task.run_shell(&script).await,
         TurnOpening::Compact => task.run_compaction().await,
+        TurnOpening::Review(review) => task.run_review(*review).await,
     };
     let end = task.finish(outcome).await;
     host.send(TurnEvent::Finished(end)).await;

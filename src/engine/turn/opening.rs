@@ -6,10 +6,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::engine::context::permissions::Asks;
 use crate::engine::context::{Situation, UserMessage};
 use crate::engine::items;
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::{Truncation, TurnContext, TurnSettings, WallClock};
+use crate::engine::tools::{exec_command, request_permissions};
 use crate::engine::turn::task::{Failure, Task, unix_seconds};
 use crate::model::InputItem;
 use crate::model::catalog::{self, ModelInfo};
@@ -29,7 +31,7 @@ impl Task {
     /// Adds the line of the turn's start to the next append.
     pub(super) fn begin(&mut self) {
         self.event(EventMsg::TaskStarted(TaskStarted {
-            turn_id: Some(self.host().turn_id.to_string()),
+            turn_id: Some(self.host().recorded_as.to_string()),
             started_at: Some(unix_seconds(self.started_at)),
             model_context_window: Some(self.scope.model.effective_context_window()),
             collaboration_mode_kind: Some(
@@ -78,7 +80,7 @@ impl Task {
             &scope.services,
             &scope.settings,
             &scope.model,
-            &scope.host.turn_id,
+            &scope.host.recorded_as,
             told,
             before,
         );
@@ -116,7 +118,7 @@ impl Task {
         }
         if !input.is_empty() {
             self.event(EventMsg::UserMessage(event_of(input)));
-            let turn_id = self.host().turn_id.to_string();
+            let turn_id = self.host().recorded_as.to_string();
             self.line(RolloutItem::item_id(turn_id, &id, ItemIdOf::UserMessage));
         }
         for context in &hook_contexts {
@@ -175,6 +177,10 @@ pub(super) fn tell(
         shell: &services.shell,
         project_docs: &services.project_docs,
         approved_prefixes: &services.approved_prefixes(),
+        asks: Asks {
+            with_command: services.config.feature(exec_command::ADDITIONAL_PERMISSIONS),
+            ahead: services.config.feature(request_permissions::FEATURE),
+        },
         sections: &services.contributed.sections,
         instructions: &services.instructions,
         instructions_given: services.config.base_instructions.is_some(),
@@ -200,7 +206,7 @@ fn line_of(told: &TurnContext) -> Option<TurnContextLine> {
 }
 
 /// The event line of an input: its texts joined, its images apart.
-fn event_of(input: &[UserInput]) -> crate::store::UserMessage {
+pub(super) fn event_of(input: &[UserInput]) -> crate::store::UserMessage {
     let mut event = crate::store::UserMessage {
         images: Some(Vec::new()),
         ..Default::default()

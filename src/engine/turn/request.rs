@@ -11,7 +11,7 @@ use crate::config::ResolvedConfig;
 use crate::engine::history::{History, encode_item};
 use crate::engine::scope::TurnScope;
 use crate::engine::settings::TurnSettings;
-use crate::engine::tools::{ToolOffer, web_search};
+use crate::engine::tools::{DeferredTools, ToolOffer, exec_command, request_permissions, tool_search, web_search};
 use crate::model::catalog::{self, ModelInfo, ModelOverrides};
 use crate::model::{Reasoning, SamplingRequest, TextControls};
 use crate::protocol::{InputModality, ModeKind, ReasoningEffort, ReasoningSummary, SandboxPolicy};
@@ -129,7 +129,22 @@ fn offer(scope: &TurnScope) -> ToolOffer {
         web_search_content_types: scope.model.web_search_content,
         web_search_live: web_search::live(config.web_search, &scope.settings.sandbox),
         allow_login_shell: config.allow_login_shell,
+        additional_permissions: config.feature(exec_command::ADDITIONAL_PERMISSIONS),
+        request_permissions: config.feature(request_permissions::FEATURE),
+        deferred: deferred(scope),
         environment: true,
+    }
+}
+
+/// What becomes of the turn's deferred tools.
+pub(super) fn deferred(scope: &TurnScope) -> DeferredTools {
+    let config = &scope.services.config;
+    if !config.provider.has_hosted_tools(&config.model_provider) {
+        DeferredTools::Shown
+    } else if scope.model.tool_search && config.feature(tool_search::FEATURE) {
+        DeferredTools::Searched
+    } else {
+        DeferredTools::Hidden
     }
 }
 
@@ -165,7 +180,7 @@ fn turn_metadata(
     if identity.subagent.is_some() {
         metadata.insert("thread_source".to_owned(), "subagent".into());
     }
-    metadata.insert("turn_id".to_owned(), (*scope.host.turn_id).into());
+    metadata.insert("turn_id".to_owned(), (*scope.host.recorded_as).into());
     metadata.insert("sandbox".to_owned(), sandbox.into());
     metadata.insert(
         "turn_started_at_unix_ms".to_owned(),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::exec::policy::parse;
+use crate::protocol::SandboxPolicy;
 
 const READ_ONLY: SandboxPolicy = SandboxPolicy::ReadOnly { network_access: false };
 const FULL: SandboxPolicy = SandboxPolicy::DangerFullAccess;
@@ -45,9 +46,14 @@ impl Case<'_> {
         decide(&Request {
             argv: &argv,
             approval: &self.approval,
-            sandbox: &self.sandbox,
+            restricted: matches!(
+                self.sandbox,
+                SandboxPolicy::ReadOnly { .. } | SandboxPolicy::WorkspaceWrite { .. }
+            ),
+            reads_all: true,
             availability: self.availability,
             escalated: self.escalated,
+            widened: false,
             proposed_prefix: prefix.as_deref(),
             rules: &rules,
         })

@@ -5,6 +5,7 @@
 //! is new enough, the ends of TCP connections, abstract Unix sockets and signals to outsiders are refused as well.
 //! Everything may be read and executed; that is not handled at all, so it costs nothing.
 
+use std::io::IsTerminal;
 use std::path::Path;
 
 use ::landlock::{
@@ -14,22 +15,16 @@ use ::landlock::{
 
 use nix::libc;
 
+use super::mounts::DEVICES;
 use super::policy::Confinement;
 use super::stage::StageError;
 
 /// The newest version whose file rights are used here.
 const NEWEST: ABI = ABI::V6;
-/// The first version with scopes.
-pub(super) const SCOPES: u32 = 6;
-/// Devices that programs write to and that keep nothing.
-const DEVICES: [&str; 6] = [
-    "/dev/null",
-    "/dev/zero",
-    "/dev/full",
-    "/dev/random",
-    "/dev/urandom",
-    "/dev/tty",
-];
+/// What a command with mounts of its own has for itself.
+const OWN: [&str; 3] = ["/dev/shm", "/dev/pts", "/dev/ptmx"];
+/// The terminal of the command, if it has one.
+const TERMINAL: &str = "/proc/self/fd/0";
 
 /// The version of Landlock that this kernel has; none when there is no Landlock here.
 #[allow(unsafe_code, reason = "asking for the version has no safe form")]
@@ -47,8 +42,8 @@ pub(super) fn version() -> Option<u32> {
     u32::try_from(version).ok().filter(|version| *version > 0)
 }
 
-/// Rules for files, TCP and outsiders, ready to be put on this process.
-pub(super) fn rules(confinement: &Confinement) -> Result<RulesetCreated, StageError> {
+/// Rules for files, TCP and outsiders, ready to be put on this process. With mounts of its own it has some devices more.
+pub(super) fn rules(confinement: &Confinement, own_mounts: bool) -> Result<RulesetCreated, StageError> {
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
         .handle_access(AccessFs::from_write(ABI::V1))
@@ -70,19 +65,15 @@ pub(super) fn rules(confinement: &Confinement) -> Result<RulesetCreated, StageEr
     for device in DEVICES {
         ruleset = allow(ruleset, Path::new(device), AccessFs::from_write(NEWEST))?;
     }
-    Ok(ruleset)
-}
-
-/// Rules for outsiders alone, for a process whose files somebody else looks after. None on kernels without them.
-pub(super) fn scopes() -> Result<Option<RulesetCreated>, StageError> {
-    if version().is_none_or(|version| version < SCOPES) {
-        return Ok(None);
+    if own_mounts {
+        for path in OWN {
+            ruleset = allow(ruleset, Path::new(path), in_root())?;
+        }
     }
-    Ruleset::default()
-        .scope(Scope::from_all(NEWEST))
-        .and_then(Ruleset::create)
-        .map(Some)
-        .map_err(StageError::landlock)
+    if std::io::stdin().is_terminal() {
+        ruleset = allow(ruleset, Path::new(TERMINAL), AccessFs::from_write(NEWEST))?;
+    }
+    Ok(ruleset)
 }
 
 /// Puts rules on this process and all that it will start.

@@ -17,6 +17,9 @@ pub struct Launch {
     pub arguments: Vec<OsString>,
     /// A descriptor that it inherits, by its number here.
     pub order: OwnedFd,
+    /// Whether the process that is started stays and looks after the command: it ends it and tidies up when it is asked
+    /// to end, and must not be killed for that.
+    pub supervised: bool,
 }
 
 /// Why a command cannot be confined.
@@ -25,6 +28,9 @@ pub enum LaunchError {
     /// There is no sandbox.
     #[error("no sandbox is available on this machine")]
     Unavailable,
+    /// What holds for the command cannot be enforced here. It is not run with less.
+    #[error("the confinement is {0}, which the sandbox of this machine cannot enforce, so the command was not run")]
+    Unenforceable(&'static str),
     /// There is no such program.
     #[error("{0}")]
     Program(#[source] io::Error),
@@ -34,9 +40,20 @@ pub enum LaunchError {
 }
 
 impl Sandbox {
+    /// What of a confinement this sandbox cannot enforce; commands are not run under one that it cannot.
+    pub fn refuses(&self, confinement: &Confinement) -> Option<&'static str> {
+        match self.way()?.protects_paths() {
+            true => confinement.beyond_mounts(),
+            false => confinement.beyond_rules(),
+        }
+    }
+
     /// Prepares a command to be started confined. Touches the disk.
     pub fn launch(&self, argv: &[String], confinement: Confinement) -> Result<Launch, LaunchError> {
         let way = self.way().ok_or(LaunchError::Unavailable)?;
+        if let Some(what) = self.refuses(&confinement) {
+            return Err(LaunchError::Unenforceable(what));
+        }
         // Told as without a sandbox, where the start itself would fail.
         if let Some(program) = argv.first().filter(|program| program.contains('/')) {
             Path::new(program).metadata().map_err(LaunchError::Program)?;
@@ -49,43 +66,35 @@ impl Sandbox {
 fn build(way: &Way, argv: &[String], confinement: Confinement) -> Result<Launch, LaunchError> {
     use std::os::fd::AsRawFd;
 
-    use super::stage::{Order, WORD};
+    use super::order::{Files, Order};
+    use super::stage::WORD;
 
-    let Way::Landlock { .. } = way;
-    let order = Order {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        confinement,
-        files: true,
-        parent: Some(nix::unistd::getpid().as_raw()),
+    let files = match way {
+        Way::Mounts { user_namespace } => Files::Mounts {
+            user_namespace: *user_namespace,
+        },
+        Way::Bubblewrap { program } => Files::Bubblewrap {
+            program: program.clone(),
+        },
+        Way::Landlock { .. } => Files::Landlock,
     };
-    let order = sealed(&order).map_err(LaunchError::System)?;
+    let supervised = files != Files::Landlock;
+    let order = Order {
+        parent: Some(nix::unistd::getpid().as_raw()),
+        ..Order::new(confinement, files)
+    };
+    let order = order.sealed().map_err(LaunchError::System)?;
     let first = [WORD.into(), order.as_raw_fd().to_string().into()];
     Ok(Launch {
         // Not by its path: that may lead to another program by now.
         program: "/proc/self/exe".into(),
         arguments: first.into_iter().chain(argv.iter().map(OsString::from)).collect(),
         order,
+        supervised,
     })
 }
 
 #[cfg(not(target_os = "linux"))]
 fn build(_way: &Way, _argv: &[String], _confinement: Confinement) -> Result<Launch, LaunchError> {
     Err(LaunchError::Unavailable)
-}
-
-/// A file in memory that nobody can change any more.
-#[cfg(target_os = "linux")]
-fn sealed(order: &super::stage::Order) -> io::Result<OwnedFd> {
-    use std::io::{Seek, Write};
-
-    use nix::fcntl::{FcntlArg, SealFlag, fcntl};
-    use nix::sys::memfd::{MFdFlags, memfd_create};
-
-    let file = memfd_create("order", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
-    let mut file = std::fs::File::from(file);
-    file.write_all(&serde_json::to_vec(order)?)?;
-    file.rewind()?;
-    let seals = SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
-    fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
-    Ok(file.into())
 }

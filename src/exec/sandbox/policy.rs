@@ -33,6 +33,18 @@ pub struct Confinement {
     pub roots: Vec<WritableRoot>,
     /// Whether it may use the network.
     pub network: bool,
+    /// What it may read and execute; none: everything that is not hidden.
+    #[serde(default)]
+    pub readable: Option<Vec<PathBuf>>,
+    /// What it may not even read.
+    #[serde(default)]
+    pub hidden: Vec<PathBuf>,
+    /// Patterns of what it may not even read.
+    #[serde(default)]
+    pub hidden_patterns: Vec<String>,
+    /// What stays as it is although it lies below a writable root, because somebody said so.
+    #[serde(default)]
+    pub read_only: Vec<PathBuf>,
 }
 
 /// Where a policy is resolved.
@@ -50,8 +62,8 @@ impl Confinement {
         match policy {
             SandboxPolicy::DangerFullAccess | SandboxPolicy::ExternalSandbox { .. } => None,
             SandboxPolicy::ReadOnly { network_access } => Some(Confinement {
-                roots: Vec::new(),
                 network: *network_access,
+                ..Confinement::default()
             }),
             SandboxPolicy::WorkspaceWrite {
                 exclude_slash_tmp,
@@ -74,6 +86,7 @@ impl Confinement {
                 Some(Confinement {
                     roots: writable(roots),
                     network: *network_access,
+                    ..Confinement::default()
                 })
             }
         }
@@ -93,19 +106,106 @@ impl Confinement {
         paths
     }
 
-    /// Whether `path` may be written, by its text.
+    /// Whether `path` may be written, by its text: what is nearest to it decides, and protection between equals.
     pub fn allows_writing(&self, path: &Path) -> bool {
-        let inside = |root: &WritableRoot| path.starts_with(&root.path);
-        let protected = |root: &WritableRoot| root.protected.iter().any(|protected| path.starts_with(protected));
-        self.roots.iter().any(inside) && !self.roots.iter().any(protected)
+        let depth = |place: &Path| path.starts_with(place).then(|| place.components().count());
+        let open = self.roots.iter().filter_map(|root| depth(&root.path)).max();
+        let protected = self.roots.iter().flat_map(|root| &root.protected);
+        let closed = protected.chain(&self.read_only).chain(&self.hidden);
+        open.is_some() && open > closed.filter_map(|place| depth(place)).max()
     }
+
+    /// Makes further places writable. One that was named by itself is not protected any more.
+    pub fn open(&mut self, places: impl Iterator<Item = (PathBuf, bool)>) {
+        for root in writable(places.collect()) {
+            for other in &mut self.roots {
+                other.protected.retain(|protected| *protected != root.path);
+            }
+            self.read_only.retain(|place| *place != root.path);
+            if !self.roots.iter().any(|known| known.path == root.path) {
+                self.roots.push(root);
+            }
+        }
+    }
+
+    /// Makes further places readable, where not everything is.
+    pub fn show(&mut self, places: impl Iterator<Item = PathBuf>) {
+        if let Some(readable) = &mut self.readable {
+            readable.extend(places.map(real));
+        }
+    }
+
+    /// Keeps places as they are, but for those that are writable themselves.
+    pub fn keep(&mut self, places: impl Iterator<Item = PathBuf>) {
+        let kept = places
+            .map(real)
+            .filter(|place| !self.roots.iter().any(|root| root.path == *place));
+        self.read_only.extend(kept);
+    }
+
+    /// Whether `path` must not be read, by its text.
+    pub fn hides(&self, path: &Path) -> bool {
+        let shown = self
+            .readable
+            .as_ref()
+            .is_none_or(|places| places.iter().any(|place| path.starts_with(place)))
+            || self.roots.iter().any(|root| path.starts_with(&root.path));
+        !shown
+            || self.hidden.iter().any(|place| path.starts_with(place))
+            || self.hidden_patterns.iter().any(|pattern| {
+                let glob = globset::GlobBuilder::new(pattern).literal_separator(true).build();
+                // Whoever wrote a pattern that is none wanted something hidden.
+                glob.map_or(true, |glob| glob.compile_matcher().is_match(path))
+            })
+    }
+
+    /// Hides places.
+    pub fn hide(&mut self, places: impl Iterator<Item = PathBuf>) {
+        self.hidden.extend(places.map(real));
+    }
+
+    /// Hides whatever has such a path.
+    pub fn hide_pattern(&mut self, pattern: &str) {
+        self.hidden_patterns.push(pattern.to_owned());
+    }
+
+    /// What mounts cannot enforce; none when they can enforce all of it.
+    pub fn beyond_mounts(&self) -> Option<&'static str> {
+        if self.readable.is_some() {
+            return Some("one that lets only some places be read");
+        }
+        // What is made while the command runs would not be covered.
+        (!self.hidden_patterns.is_empty()).then_some("one that keeps a pattern of places from being read")
+    }
+
+    /// What rules that only add cannot enforce; none when they can enforce all of it.
+    ///
+    /// The folders that steer a root ([`PROTECTED_NAMES`]) are not counted: docs/sandbox.md says so.
+    pub fn beyond_rules(&self) -> Option<&'static str> {
+        if let Some(what) = self.beyond_mounts() {
+            return Some(what);
+        }
+        if !self.hidden.is_empty() {
+            return Some("one that keeps places from being read");
+        }
+        let below_root = |place: &PathBuf| self.roots.iter().any(|root| place.starts_with(&root.path));
+        self.read_only
+            .iter()
+            .any(below_root)
+            .then_some("one that keeps places below a writable folder read-only")
+    }
+}
+
+/// The real path of a place, or its text when it does not exist.
+fn real(path: PathBuf) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| normalised(&path))
 }
 
 /// Real paths, each once, with what stays protected below them.
 fn writable(roots: Vec<(PathBuf, bool)>) -> Vec<WritableRoot> {
     let mut found: Vec<WritableRoot> = Vec::new();
     for (path, shared) in roots {
-        let path = path.canonicalize().unwrap_or_else(|_| normalised(&path));
+        let path = real(path);
         // A root that is named and shared at once is somebody's own: it came first.
         if found.iter().any(|root| root.path == path) {
             continue;

@@ -5,44 +5,30 @@
 //! logging. What to do is read from a sealed file in memory that the server made, so nobody can have changed it, and no
 //! trace of it is left when the command runs. Anything that does not work ends the process: the command is then not
 //! run at all.
+//!
+//! Where files are looked after by mounts, this process stays ([`supervise`]) and the command is a descendant of it.
 
-use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::libc;
 use nix::sys::signal::Signal;
-use serde::{Deserialize, Serialize};
+use nix::sys::statvfs::{FsFlags, statvfs};
 
-use super::policy::Confinement;
+use super::order::{Files, Order};
 use super::seccomp::Filters;
-use super::{capabilities, landlock};
+use super::{capabilities, landlock, supervise};
 
 /// The first argument that calls for this stage. No subcommand of the command line can have this name.
 pub(super) const WORD: &str = "+sandbox";
 /// The exit code of a process that could not be confined.
 const FAILED: u8 = 125;
-/// The longest order that is read.
-const ORDER_LIMIT: u64 = 1 << 20;
-
-/// What the server wants done.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Order {
-    /// The version of the server; a binary that was replaced meanwhile does not take its orders.
-    pub version: String,
-    /// What holds for the command.
-    pub confinement: Confinement,
-    /// Whether files are looked after here, or by mounts that stand already.
-    pub files: bool,
-    /// The server, if it is our parent: the command must not outlive it.
-    pub parent: Option<i32>,
-}
+/// The exit code of a process that looked whether it is confined, and is.
+pub(super) const CONFINED: u8 = 97;
 
 /// Why a process could not be confined.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +49,18 @@ pub(super) enum StageError {
     Landlock(String),
     #[error("seccomp: {0}")]
     Seccomp(String),
+    #[error("no namespace can be made: {0}")]
+    Namespace(#[source] io::Error),
+    #[error("{what}: {source}")]
+    Mount { what: String, source: io::Error },
+    #[error("{} cannot be kept from being made: {source}", .path.display())]
+    Placeholder { path: PathBuf, source: io::Error },
+    #[error("{} is a link, which bubblewrap cannot protect", .0.display())]
+    Link(PathBuf),
+    #[error("it cannot be looked after: {0}")]
+    Supervision(#[source] io::Error),
+    #[error("it does not hold: {0}")]
+    Probe(&'static str),
     #[error("{}: {source}", .program.display())]
     Exec { program: OsString, source: io::Error },
 }
@@ -75,38 +73,83 @@ impl StageError {
     pub(super) fn seccomp(error: impl Display) -> Self {
         StageError::Seccomp(error.to_string())
     }
+
+    /// Says what went wrong, and gives the exit code for it.
+    pub(super) fn tell(&self) -> u8 {
+        let (code, line) = match self {
+            // As a shell would say it.
+            StageError::Exec { source, .. } if source.kind() == io::ErrorKind::NotFound => (127, self.to_string()),
+            StageError::Exec { .. } => (126, self.to_string()),
+            _ => (
+                FAILED,
+                format!("the sandbox cannot be set up, so the command was not run: {self}"),
+            ),
+        };
+        let _ = writeln!(io::stderr(), "greenroom: {line}");
+        code
+    }
 }
 
-/// Becomes a confined command if that is what this process was started for; none if it was not.
+/// Becomes or looks after a confined command if that is what this process was started for; none if it was not.
 pub fn stage() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next()? != WORD {
         return None;
     }
-    let error = match enter(arguments) {
-        Ok(never) => match never {},
-        Err(error) => error,
-    };
-    let (code, line) = match &error {
-        // As a shell would say it.
-        StageError::Exec { source, .. } if source.kind() == io::ErrorKind::NotFound => (127, error.to_string()),
-        StageError::Exec { .. } => (126, error.to_string()),
-        _ => (
-            FAILED,
-            format!("the sandbox cannot be set up, so the command was not run: {error}"),
-        ),
-    };
-    let _ = writeln!(io::stderr(), "greenroom: {line}");
-    Some(ExitCode::from(code))
+    Some(ExitCode::from(enter(arguments).unwrap_or_else(|error| error.tell())))
 }
 
-fn enter(mut arguments: impl Iterator<Item = OsString>) -> Result<Infallible, StageError> {
+fn enter(mut arguments: impl Iterator<Item = OsString>) -> Result<u8, StageError> {
     let descriptor = arguments.next().and_then(|text| text.to_str()?.parse().ok());
-    let order = read(descriptor.ok_or(StageError::Usage)?)?;
-    let program = arguments.next().ok_or(StageError::Usage)?;
+    let order = Order::read(descriptor.ok_or(StageError::Usage)?)?;
+    let argv: Vec<OsString> = arguments.collect();
+    if argv.is_empty() && !order.probe {
+        return Err(StageError::Usage);
+    }
     close_all_but_standard().map_err(StageError::Descriptors)?;
-    confine(&order)?;
-    let source = exec(&program, arguments);
+    match &order.files {
+        Files::Landlock => {
+            if let Some(parent) = order.parent {
+                end_with(parent, Signal::SIGKILL)?;
+            }
+            become_command(&order, &argv)
+        }
+        Files::Standing => supervise::inside(&order, &argv),
+        Files::Mounts { user_namespace } => supervise::own(&order, *user_namespace, &argv),
+        Files::Bubblewrap { program } => supervise::bubblewrap(&order, program, &argv),
+    }
+}
+
+/// Asks for a signal when the parent ends, and looks whether it is there.
+pub(super) fn end_with(parent: i32, signal: Signal) -> Result<(), StageError> {
+    nix::sys::prctl::set_pdeathsig(signal).map_err(|errno| StageError::Privileges(errno.into()))?;
+    match nix::unistd::getppid().as_raw() == parent {
+        true => Ok(()),
+        false => Err(StageError::Orphaned),
+    }
+}
+
+/// Begins a session, so that signals to the own group stay inside, and takes the terminal if there is one.
+#[allow(unsafe_code, reason = "taking a terminal has no safe form")]
+pub(super) fn lead_session() -> Result<(), StageError> {
+    let failed = |errno: nix::errno::Errno| StageError::Supervision(errno.into());
+    nix::unistd::setsid().map_err(failed)?;
+    // SAFETY: the calls take a number each; a descriptor that is no terminal makes them fail.
+    if unsafe { libc::isatty(0) == 1 && libc::ioctl(0, libc::TIOCSCTTY as _, 0) == -1 } {
+        return Err(StageError::Supervision(io::Error::last_os_error()));
+    }
+    Ok(())
+}
+
+/// Puts the confinement on this process and lets the command take it over. Returns when that failed, or for a probe.
+pub(super) fn become_command(order: &Order, argv: &[OsString]) -> Result<u8, StageError> {
+    confine(order)?;
+    let Some((program, arguments)) = argv.split_first() else {
+        look(order)?;
+        return Ok(CONFINED);
+    };
+    let source = exec(program, arguments);
+    let program = program.clone();
     Err(StageError::Exec { program, source })
 }
 
@@ -114,59 +157,54 @@ fn enter(mut arguments: impl Iterator<Item = OsString>) -> Result<Infallible, St
     clippy::disallowed_methods,
     reason = "this process becomes the command, with the environment it was given"
 )]
-fn exec(program: &OsString, arguments: impl Iterator<Item = OsString>) -> io::Error {
+fn exec(program: &OsString, arguments: &[OsString]) -> io::Error {
     std::process::Command::new(program).args(arguments).exec()
 }
 
 /// Puts the confinement on this process. What needs privileges comes first, the filter for system calls last.
 fn confine(order: &Order) -> Result<(), StageError> {
-    nix::sys::prctl::set_no_new_privs().map_err(|errno| StageError::Privileges(errno.into()))?;
-    let rules = match order.files {
-        true => Some(landlock::rules(&order.confinement)?),
-        false => landlock::scopes()?,
+    close_all_but_standard().map_err(StageError::Descriptors)?;
+    no_new_privileges()?;
+    let alone = order.files == Files::Landlock;
+    // On top of mounts Landlock is a second wall, where there is one.
+    let rules = match alone || landlock::version().is_some() {
+        true => Some(landlock::rules(&order.confinement, !alone)?),
+        false => None,
     };
-    let filters = Filters::new(order.confinement.network, order.files.then(landlock::version).flatten())?;
+    let filters = Filters::new(order.confinement.network, alone.then(landlock::version).flatten())?;
     capabilities::drop_all().map_err(StageError::Privileges)?;
-    if let Some(parent) = order.parent {
-        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(|errno| StageError::Privileges(errno.into()))?;
-        if nix::unistd::getppid().as_raw() != parent {
-            return Err(StageError::Orphaned);
-        }
-    }
     if let Some(rules) = rules {
         landlock::restrict(rules)?;
     }
     filters.apply()
 }
 
-/// Reads and closes the order.
-#[allow(unsafe_code, reason = "a descriptor that was inherited by number has no safe form")]
-fn read(descriptor: i32) -> Result<Order, StageError> {
-    if descriptor <= 2 {
-        return Err(StageError::Usage);
+/// No program that is started can give this process more rights.
+pub(super) fn no_new_privileges() -> Result<(), StageError> {
+    nix::sys::prctl::set_no_new_privs().map_err(|errno| StageError::Privileges(errno.into()))
+}
+
+/// Looks whether what mounts are to protect is protected, from inside.
+fn look(order: &Order) -> Result<(), StageError> {
+    let read_only = |path: &std::path::Path| {
+        let found = statvfs(path).map_err(|errno| StageError::Supervision(errno.into()))?;
+        Ok::<bool, StageError>(found.flags().contains(FsFlags::ST_RDONLY))
+    };
+    if order.files != Files::Landlock && !read_only(std::path::Path::new("/"))? {
+        return Err(StageError::Probe("the root can be written to"));
     }
-    // SAFETY: this process has just begun and has one thread; nobody here owns a descriptor above the standard ones. One
-    // that is not open makes the calls below fail.
-    let file = File::from(unsafe { OwnedFd::from_raw_fd(descriptor) });
-    let seals = fcntl(&file, FcntlArg::F_GET_SEALS).map_err(|errno| StageError::Order(errno.into()))?;
-    if !SealFlag::from_bits_truncate(seals).contains(SealFlag::F_SEAL_WRITE) {
-        return Err(StageError::Usage);
+    for root in &order.confinement.roots {
+        if read_only(&root.path)? {
+            return Err(StageError::Probe("a writable folder cannot be written to"));
+        }
     }
-    let mut text = Vec::new();
-    file.take(ORDER_LIMIT)
-        .read_to_end(&mut text)
-        .map_err(StageError::Order)?;
-    let order: Order = serde_json::from_slice(&text).map_err(|error| StageError::Order(error.into()))?;
-    match order.version == env!("CARGO_PKG_VERSION") {
-        true => Ok(order),
-        false => Err(StageError::Replaced),
-    }
+    Ok(())
 }
 
 /// Closes what the command is not meant to have.
 #[allow(unsafe_code, reason = "close_range has no safe form")]
 fn close_all_but_standard() -> io::Result<()> {
-    // SAFETY: plain numbers; nothing in this process uses a descriptor above the standard ones at this point.
+    // SAFETY: plain numbers; what this process opened above the standard ones is not used after this point.
     match unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) } {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),

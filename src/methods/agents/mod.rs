@@ -123,6 +123,7 @@ async fn send(
     };
     let start = |reply| ThreadCommand::StartTurn {
         params: Box::new(params),
+        permissions: None,
         go: at_once(),
         reply,
     };

@@ -10,7 +10,7 @@ use crate::engine::agents::{AgentError, AgentWish};
 use crate::engine::settings::TurnSettings;
 use crate::files;
 use crate::model::catalog::{self, BUNDLED, ModelInfo};
-use crate::protocol::ReasoningEffort;
+use crate::protocol::{ReasoningEffort, SandboxMode};
 
 /// The roles that need no configuration.
 const BUILT_IN: &[&str] = &["default", "explorer", "worker"];
@@ -111,6 +111,8 @@ pub(super) fn apply_role_file(
         cwd: Some(settings.cwd.as_path().to_path_buf()),
         model_provider: Some(parent.model_provider.clone()).filter(|_| !table.contains_key("model_provider")),
         config,
+        // What commands may touch stays the parent's: nothing that is said of it here counts.
+        sandbox: Some(SandboxMode::ReadOnly),
         ..ThreadOverrides::default()
     };
     let fresh = loader

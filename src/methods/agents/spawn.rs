@@ -167,6 +167,7 @@ pub(super) async fn spawn(
         config,
         settings,
         docs: parent.services.project_docs.clone(),
+        confinement: None,
         git,
     };
     let loader = heirs(&services, &parent, above.id);
@@ -229,6 +230,7 @@ pub(super) async fn resume(
         config: Arc::clone(&parent.services.config),
         settings,
         docs: parent.services.project_docs.clone(),
+        confinement: None,
         git: None,
     };
     let loader = heirs(&services, &parent, asker.id);

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::failure;
 use crate::model::error::ModelError;
+use crate::model::http::failure;
 use crate::model::item::OutputItem;
 use crate::model::provider::{ModelEvent, TokenUsage};
 use crate::protocol::ModelVerification;
@@ -127,9 +127,6 @@ fn metadata(headers: Option<&RawValue>, metadata: Option<&RawValue>) -> Option<M
     (!verifications.is_empty()).then_some(ModelEvent::Verification(verifications))
 }
 
-/// More than any answer takes. Counts are added up, and a provider's nonsense must not add up to a fault.
-const MOST_TOKENS: i64 = 1 << 40;
-
 #[derive(Deserialize)]
 struct Usage {
     input_tokens: i64,
@@ -153,7 +150,7 @@ struct OutputDetails {
 
 impl From<Usage> for TokenUsage {
     fn from(usage: Usage) -> Self {
-        let count = |tokens: i64| tokens.clamp(0, MOST_TOKENS);
+        let count = TokenUsage::plausible;
         TokenUsage {
             input_tokens: count(usage.input_tokens),
             cached_input_tokens: count(usage.input_tokens_details.unwrap_or_default().cached_tokens),

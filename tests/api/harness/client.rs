@@ -120,6 +120,19 @@ impl Client {
         Self::handshake(stream, token).await
     }
 
+    /// A WebSocket as a page of `origin` would open it.
+    pub async fn from_page(port: u16, origin: &str) -> Result<(), String> {
+        use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+        let stream = tokio::net::TcpStream::connect(("127.0.0.1", port))
+            .await
+            .map_err(|e| e.to_string())?;
+        let mut request = "ws://localhost/".into_client_request().map_err(|e| e.to_string())?;
+        let origin = origin.parse().map_err(|_| "origin".to_string())?;
+        request.headers_mut().insert("origin", origin);
+        let opened = tokio_tungstenite::client_async(request, stream).await;
+        opened.map(drop).map_err(|e| e.to_string())
+    }
+
     /// A WebSocket on a Unix socket.
     pub async fn over_unix(path: &Path) -> Result<Self, String> {
         let stream = tokio::net::UnixStream::connect(path).await.map_err(|e| e.to_string())?;

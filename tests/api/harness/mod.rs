@@ -1,16 +1,18 @@
 //! A real server process with its own home, a typed client for every transport, and a scripted model over real HTTP.
 
 mod client;
+mod exec_server;
 mod model;
 mod peer;
 mod rollouts;
 mod server;
 
 pub use client::Client;
+pub use exec_server::{ExecServer, handshake};
 pub use model::{Reply, ScriptedModel};
 pub use peer::{Peer, peer_binary};
 pub use rollouts::{Rollout, fill};
-pub use server::{TestServer, Transport, banner_port, binary, counted, home_with, indexed, scrape};
+pub use server::{Process, TestServer, Transport, banner_port, binary, counted, home_with, indexed, scrape};
 
 use std::time::Duration;
 

@@ -66,6 +66,24 @@ impl Reply {
         ])
     }
 
+    /// An answer of Chat Completions: one chunk for each delta, then the reason to stop, the usage and `[DONE]`.
+    pub fn chat(deltas: &[Value], finish: &str) -> Self {
+        let chunk = |delta: &Value, finish: Option<&str>| {
+            json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": "local",
+                "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+        };
+        let mut events: Vec<Value> = deltas.iter().map(|delta| chunk(delta, None)).collect();
+        events.push(chunk(&json!({}), Some(finish)));
+        let usage = json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120,
+            "prompt_tokens_details": {"cached_tokens": 40}});
+        events.push(json!({"id": "chatcmpl-1", "choices": [], "usage": usage}));
+        events.push(json!("[DONE]"));
+        Reply {
+            events,
+            ..Reply::events(Vec::new())
+        }
+    }
+
     /// An HTTP failure.
     pub fn status(status: u16, body: Value) -> Self {
         Reply {
@@ -199,7 +217,7 @@ impl ScriptedModel {
 async fn serve(mut stream: TcpStream, script: Arc<Script>) {
     let mut buffer = Vec::new();
     while let Some((path, by_agent, body)) = read_request(&mut stream, &mut buffer).await {
-        if !path.ends_with("/responses") {
+        if !path.ends_with("/responses") && !path.ends_with("/chat/completions") {
             // Lists of models and the like are asked of a provider at times of the client's own choosing.
             if play(&mut stream, &Reply::status(404, json!({}))).await.is_err() {
                 return;
@@ -271,8 +289,11 @@ async fn play(stream: &mut TcpStream, reply: &Reply) -> std::io::Result<()> {
                 permit.forget();
             }
         }
-        let kind = event["type"].as_str().unwrap_or("message");
-        let text = format!("event: {kind}\ndata: {event}\n\n");
+        let text = match (event.as_str(), event["type"].as_str()) {
+            (Some(bare), _) => format!("data: {bare}\n\n"),
+            (None, Some(kind)) => format!("event: {kind}\ndata: {event}\n\n"),
+            (None, None) => format!("data: {event}\n\n"),
+        };
         stream
             .write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes())
             .await?;

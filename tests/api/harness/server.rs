@@ -42,6 +42,53 @@ pub fn home_with(model: &ScriptedModel, extra: &str) -> TempDir {
     root
 }
 
+/// How the process of a server is started, beyond its flags.
+#[derive(Debug, Clone, Default)]
+pub struct Process {
+    /// More variables.
+    pub env: Vec<(String, String)>,
+    /// Whom it runs as, if this process may choose.
+    pub user: Option<u32>,
+    /// The program, if not the one that was built.
+    pub program: Option<PathBuf>,
+    /// System calls that this machine is to lack.
+    pub lacking: Vec<i64>,
+}
+
+impl Process {
+    /// A command that starts the program this way.
+    pub fn command(&self) -> Command {
+        let mut command = match &self.program {
+            Some(program) => Command::new(program),
+            None => Command::new(binary()),
+        };
+        if let Some(user) = self.user {
+            command.uid(user).gid(user);
+        }
+        #[cfg(target_os = "linux")]
+        if !self.lacking.is_empty() {
+            lack(&mut command, &self.lacking);
+        }
+        command
+    }
+}
+
+/// Has the kernel answer these calls as one that does not know them.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code, reason = "pre_exec has no safe form")]
+fn lack(command: &mut Command, calls: &[i64]) {
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+    let rules = calls.iter().map(|call| (*call, Vec::new())).collect();
+    let unknown = SeccompAction::Errno(nix::libc::ENOSYS as u32);
+    let arch = std::env::consts::ARCH.try_into().expect("a known machine");
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, unknown, arch).expect("a filter");
+    let program: BpfProgram = filter.try_into().expect("a filter");
+    // SAFETY: between fork and exec two system calls are made, with memory that was made before.
+    unsafe {
+        command.pre_exec(move || seccompiler::apply_filter(&program).map_err(std::io::Error::other));
+    }
+}
+
 /// A running server, its folders and its model. Ends with the test.
 pub struct TestServer {
     /// The folders: `home` and `work` lie below.
@@ -52,7 +99,7 @@ pub struct TestServer {
     child: Option<Child>,
     port: u16,
     flags: Vec<String>,
-    env: Vec<(String, String)>,
+    process: Process,
 }
 
 impl TestServer {
@@ -70,6 +117,17 @@ impl TestServer {
 
     /// A server on folders that are there already.
     pub async fn on(root: TempDir, model: ScriptedModel, transport: Transport, flags: &[&str]) -> Self {
+        Self::started(root, model, transport, flags, Process::default()).await
+    }
+
+    /// The same, started in a way of its own.
+    pub async fn started(
+        root: TempDir,
+        model: ScriptedModel,
+        transport: Transport,
+        flags: &[&str],
+        process: Process,
+    ) -> Self {
         let flags = flags.iter().map(|flag| flag.to_string()).collect();
         let mut server = TestServer {
             root,
@@ -78,7 +136,7 @@ impl TestServer {
             child: None,
             port: 0,
             flags,
-            env: Vec::new(),
+            process,
         };
         server.launch().await;
         server
@@ -126,7 +184,7 @@ impl TestServer {
             Transport::Ws => "ws://127.0.0.1:0".to_string(),
             Transport::Unix => format!("unix://{}", self.socket().display()),
         };
-        let mut command = Command::new(binary());
+        let mut command = self.process.command();
         command
             .args(["app-server", "--listen", &listen])
             .args(&self.flags)
@@ -136,7 +194,7 @@ impl TestServer {
             .env("SHELL", "/bin/bash")
             .env("TZ", "UTC")
             .env("GREENROOM_HOME", self.home())
-            .envs(self.env.iter().cloned())
+            .envs(self.process.env.iter().cloned())
             .current_dir(self.work())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -106,6 +106,7 @@ async fn a_closing_thread_refuses_everybody() {
     let refused = thread
         .ask(|reply| ThreadCommand::StartTurn {
             params,
+            permissions: None,
             go: wait,
             reply,
         })

@@ -46,6 +46,7 @@ fn with<T>(settings: &TurnSettings, docs: &ProjectDocs, see: impl FnOnce(&Situat
         shell: "bash",
         project_docs: docs,
         approved_prefixes: &[],
+        asks: Asks::default(),
         sections: &[],
         tell_permissions: true,
         tell_environment: true,

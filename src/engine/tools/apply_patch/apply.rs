@@ -14,6 +14,7 @@ use super::decision::TouchedPath;
 use super::edit::{EditError, edited};
 use super::grammar::{GrammarError, Hunk, Patch};
 use crate::engine::diff::Effect;
+use crate::exec::sandbox::Confinement;
 use crate::files;
 use crate::files::normalised;
 use crate::protocol::{AbsolutePathBuf, FileUpdateChange, PatchChangeKind};
@@ -124,6 +125,21 @@ pub fn verify(patch: Patch, cwd: &AbsolutePathBuf) -> Result<VerifiedPatch, Veri
         cwd: cwd.clone(),
         changes,
         touched,
+    })
+}
+
+/// Why a patch cannot be verified: it changes a file that must not be read. Looks links up.
+pub fn unreadable(patch: &Patch, cwd: &AbsolutePathBuf, confinement: &Confinement) -> Option<VerifyError> {
+    let hidden = |path: &str| {
+        let path = resolve(cwd, path);
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let hidden = confinement.hides(&path) || confinement.hides(&real);
+        hidden.then(|| (path.display().to_string(), "Permission denied (os error 13)".to_owned()))
+    };
+    patch.hunks.iter().find_map(|hunk| match hunk {
+        Hunk::Add { .. } => None,
+        Hunk::Delete { path } => hidden(path).map(|(path, cause)| VerifyError::Delete { path, cause }),
+        Hunk::Update { path, .. } => hidden(path).map(|(path, cause)| VerifyError::Update { path, cause }),
     })
 }
 

@@ -1,13 +1,17 @@
 //! Whether a patch may be applied: a pure function of policy, sandbox and paths.
 //!
-//! A path counts as inside when both its plain form and what it resolves to through links lie in a writable root and
-//! in none of the protected folders; a link out of the workspace therefore does not widen it.
+//! What holds for a confined command holds for a patch. A path counts as what it resolves to through links, so a link
+//! out of the workspace does not widen it; and a protected folder is protected by its name, too, wherever its name leads.
 
 use std::path::{Path, PathBuf};
 
+use crate::exec::sandbox::Confinement;
 use crate::exec::sandbox::policy::PROTECTED_NAMES;
 use crate::files::normalised;
-use crate::protocol::{AbsolutePathBuf, AskForApproval, SandboxPolicy};
+use crate::protocol::{AskForApproval, SandboxPolicy};
+
+/// How many dangling links are followed.
+const LINKS: usize = 40;
 
 /// What becomes of a patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,77 +31,36 @@ pub struct TouchedPath {
     pub plain: PathBuf,
     /// The same with links resolved, as far as it exists.
     pub resolved: PathBuf,
+    /// The folders on the way that have the name of a protected one: their real places, their names left as they are.
+    named: Vec<PathBuf>,
 }
 
 impl TouchedPath {
     /// Looks up what `plain` resolves to. Touches the disk.
     pub fn new(plain: PathBuf) -> Self {
-        let resolved = resolved(&plain, 40);
-        TouchedPath { plain, resolved }
-    }
-}
-
-/// Where a sandbox lets a process write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Writable {
-    /// Everywhere.
-    All,
-    /// In these folders, without their protected ones.
-    Roots(Vec<PathBuf>),
-}
-
-impl Writable {
-    /// What `sandbox` allows for a workspace with these roots. Looks links of the roots up.
-    pub fn of(sandbox: &SandboxPolicy, workspace_roots: &[AbsolutePathBuf]) -> Self {
-        match sandbox {
-            SandboxPolicy::DangerFullAccess | SandboxPolicy::ExternalSandbox { .. } => Writable::All,
-            SandboxPolicy::ReadOnly { .. } => Writable::Roots(Vec::new()),
-            SandboxPolicy::WorkspaceWrite {
-                exclude_slash_tmp,
-                exclude_tmpdir_env_var,
-                writable_roots,
-                ..
-            } => {
-                let mut roots: Vec<PathBuf> = workspace_roots
-                    .iter()
-                    .chain(writable_roots)
-                    .map(|root| normalised(root.as_path()))
-                    .collect();
-                if !exclude_slash_tmp {
-                    roots.push("/tmp".into());
-                }
-                if let Some(folder) = std::env::var_os("TMPDIR").map(PathBuf::from)
-                    && !exclude_tmpdir_env_var
-                    && folder.is_absolute()
-                {
-                    roots.push(folder);
-                }
-                let links: Vec<PathBuf> = roots.iter().filter_map(|root| root.canonicalize().ok()).collect();
-                roots.extend(links);
-                roots.sort();
-                roots.dedup();
-                Writable::Roots(roots)
-            }
+        let protected = |folder: &&Path| {
+            let name = folder.file_name();
+            name.is_some_and(|name| PROTECTED_NAMES.iter().any(|protected| name == *protected))
+        };
+        let place = |folder: &Path| Some(resolved(folder.parent()?, LINKS).join(folder.file_name()?));
+        TouchedPath {
+            resolved: resolved(&plain, LINKS),
+            named: plain.ancestors().filter(protected).filter_map(place).collect(),
+            plain,
         }
     }
 
-    fn contains(&self, path: &Path) -> bool {
-        match self {
-            Writable::All => true,
-            Writable::Roots(roots) => {
-                let inside = |root: &PathBuf| path.starts_with(root);
-                let protected = |root: &PathBuf| PROTECTED_NAMES.iter().any(|name| path.starts_with(root.join(name)));
-                roots.iter().any(inside) && !roots.iter().any(protected)
-            }
-        }
+    /// Whether a process held to `confinement` could write it.
+    fn is_within(&self, confinement: &Confinement) -> bool {
+        confinement.allows_writing(&self.resolved) && self.named.iter().all(|place| confinement.allows_writing(place))
     }
 }
 
-/// Decides on a patch that touches `paths`.
+/// Decides on a patch that touches `paths`. `confinement` is what holds for a command; none holds when it is none.
 pub fn patch_decision(
     policy: &AskForApproval,
     sandbox: &SandboxPolicy,
-    writable: &Writable,
+    confinement: Option<&Confinement>,
     paths: &[TouchedPath],
 ) -> PatchDecision {
     if paths.is_empty() {
@@ -106,10 +69,7 @@ pub fn patch_decision(
     if matches!(policy, AskForApproval::Untrusted) {
         return PatchDecision::Ask;
     }
-    if paths
-        .iter()
-        .all(|path| writable.contains(&path.plain) && writable.contains(&path.resolved))
-    {
+    if confinement.is_none_or(|confinement| paths.iter().all(|path| path.is_within(confinement))) {
         return PatchDecision::Apply;
     }
     match policy {

@@ -4,9 +4,11 @@ use proptest::prelude::*;
 use std::path::Path;
 
 use super::apply::{apply, shown, verify};
-use super::decision::{PatchDecision, TouchedPath, Writable, patch_decision};
+use super::decision::{PatchDecision, TouchedPath, patch_decision};
 use super::edit::edited;
 use super::grammar::{Chunk, Hunk, Line, Patch, parse};
+use crate::exec::sandbox::Confinement;
+use crate::exec::sandbox::policy::Place;
 use crate::protocol::{AbsolutePathBuf, AskForApproval, SandboxPolicy};
 
 fn patch(lines: &[&str]) -> String {
@@ -270,13 +272,19 @@ fn who_is_asked() {
     std::os::unix::fs::symlink(outside.path(), dir.path().join("out")).unwrap();
     std::os::unix::fs::symlink("no/where", dir.path().join("dangling")).unwrap();
     std::os::unix::fs::symlink("loop", dir.path().join("loop")).unwrap();
+    std::fs::create_dir(dir.path().join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("elsewhere", dir.path().join(".agents")).unwrap();
     let decide = |policy: AskForApproval, sandbox: SandboxPolicy, names: &[&str]| {
         let paths: Vec<_> = names
             .iter()
             .map(|name| TouchedPath::new(cwd.as_path().join(name)))
             .collect();
-        let writable = Writable::of(&sandbox, std::slice::from_ref(&cwd));
-        patch_decision(&policy, &sandbox, &writable, &paths)
+        let place = Place {
+            workspace_roots: std::slice::from_ref(&cwd),
+            home: Path::new("/nonexistent"),
+        };
+        let confinement = Confinement::resolve(&sandbox, &place);
+        patch_decision(&policy, &sandbox, confinement.as_ref(), &paths)
     };
     use AskForApproval::{Never, OnRequest, Untrusted};
     let read_only = SandboxPolicy::ReadOnly { network_access: false };

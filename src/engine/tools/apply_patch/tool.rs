@@ -13,8 +13,8 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::apply::{Applied, Change, VerifiedPatch, apply, shown, verify};
-use super::decision::{PatchDecision, Writable, patch_decision};
+use super::apply::{Applied, Change, VerifiedPatch, apply, shown, unreadable, verify};
+use super::decision::{PatchDecision, patch_decision};
 use super::grammar;
 use crate::engine::hooks;
 use crate::engine::host::Answer;
@@ -189,16 +189,21 @@ struct Arguments {
 
 /// Verifies, asks about and applies a patch; shows it as the call's `fileChange` item.
 pub async fn run_patch(cx: &ToolContext, text: String, cwd: AbsolutePathBuf) -> PatchOutcome {
-    let settings = Arc::clone(&cx.turn.settings);
+    let turn = Arc::clone(&cx.turn);
     let asked_about = text.trim().to_owned();
     let judged = tokio::task::spawn_blocking(move || {
         let patch = grammar::parse(&text).map_err(|error| format!("apply_patch verification failed: {error}"))?;
         if patch.environment.is_some() {
             return Err("apply_patch environment selection is unavailable for this turn".to_owned());
         }
-        let patch = verify(patch, &cwd).map_err(|error| format!("apply_patch verification failed: {error}"))?;
-        let writable = Writable::of(&settings.sandbox, &settings.workspace_roots);
-        let decision = patch_decision(&settings.approval_policy, &settings.sandbox, &writable, &patch.touched);
+        let confinement = turn.confinement(&turn.granted());
+        let unreadable = confinement
+            .as_ref()
+            .and_then(|confinement| unreadable(&patch, &cwd, confinement));
+        let verified = unreadable.map_or_else(|| verify(patch, &cwd), Err);
+        let patch = verified.map_err(|error| format!("apply_patch verification failed: {error}"))?;
+        let (policy, sandbox) = (&turn.settings.approval_policy, &turn.settings.sandbox);
+        let decision = patch_decision(policy, sandbox, confinement.as_ref(), &patch.touched);
         Ok((patch, decision))
     })
     .await;
@@ -210,21 +215,15 @@ pub async fn run_patch(cx: &ToolContext, text: String, cwd: AbsolutePathBuf) -> 
     let approvals = &cx.turn.services.patch_approvals;
     match decision {
         PatchDecision::Reject(text) => return PatchOutcome::Refused(text.to_owned()),
+        // Whoever granted permissions wants to see what is done with them.
+        PatchDecision::Apply if cx.turn.asks_about_all() && !approvals.covers(&patch) => {
+            if let Some(refusal) = refused(cx, &patch, &asked_about).await {
+                return declined(cx, &patch, refusal).await;
+            }
+        }
         PatchDecision::Ask if !approvals.covers(&patch) => {
             if let Some(refusal) = refused(cx, &patch, &asked_about).await {
-                let declined = Applied {
-                    stderr: refusal,
-                    ..Applied::default()
-                };
-                finish(
-                    &cx.turn,
-                    &cx.call.call_id,
-                    &patch,
-                    &declined,
-                    PatchApplyStatus::Declined,
-                )
-                .await;
-                return PatchOutcome::Refused(declined.stderr);
+                return declined(cx, &patch, refusal).await;
             }
         }
         PatchDecision::Apply | PatchDecision::Ask => {
@@ -236,6 +235,17 @@ pub async fn run_patch(cx: &ToolContext, text: String, cwd: AbsolutePathBuf) -> 
     let work = tokio::spawn(apply_and_tell(turn, call_id, patch));
     work.await
         .unwrap_or_else(|error| PatchOutcome::Refused(format!("apply_patch failed: {error}")))
+}
+
+/// Records and shows a patch that was refused.
+async fn declined(cx: &ToolContext, patch: &VerifiedPatch, refusal: String) -> PatchOutcome {
+    let declined = Applied {
+        stderr: refusal,
+        ..Applied::default()
+    };
+    let status = PatchApplyStatus::Declined;
+    finish(&cx.turn, &cx.call.call_id, patch, &declined, status).await;
+    PatchOutcome::Refused(declined.stderr)
 }
 
 /// Asks the hooks, then the user, and shows the item meanwhile. Returns why the patch may not be applied, if it may not.
@@ -333,7 +343,7 @@ async fn apply_and_tell(turn: Arc<TurnScope>, call_id: String, patch: VerifiedPa
 async fn finish(turn: &TurnScope, call_id: &str, patch: &VerifiedPatch, applied: &Applied, status: PatchApplyStatus) {
     let end = PatchApplyEnd {
         call_id: call_id.to_owned(),
-        turn_id: turn.host.turn_id.to_string(),
+        turn_id: turn.host.recorded_as.to_string(),
         stdout: applied.stdout.clone(),
         stderr: applied.stderr.clone(),
         success: status == PatchApplyStatus::Completed,

@@ -143,7 +143,7 @@ impl Task {
         let before = self.conversation.clone();
         let scope = Arc::clone(&self.scope);
         let told = mid_turn.then(|| {
-            let turn_id = &scope.host.turn_id;
+            let turn_id = &scope.host.recorded_as;
             tell(&scope.services, &scope.settings, &scope.model, turn_id, None, None)
         });
         if let Some(told) = &told {
@@ -168,7 +168,7 @@ impl Task {
         }
         self.note_usage();
         self.event(EventMsg::ContextCompacted(Empty {}));
-        let turn_id = scope.host.turn_id.to_string();
+        let turn_id = scope.host.recorded_as.to_string();
         self.line(RolloutItem::item_id(turn_id, id, ItemIdOf::ContextCompaction));
         if let Err(error) = self.flush().await {
             self.conversation = before;

@@ -178,6 +178,7 @@ impl Bench {
             approvals_reviewer: ApprovalsReviewer::User,
             sandbox: SandboxPolicy::DangerFullAccess,
             permission_profile: None,
+            profile: None,
             effort: None,
             summary: None,
             service_tier: None,

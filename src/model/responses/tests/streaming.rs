@@ -3,9 +3,9 @@ use futures_util::stream;
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::http::sse::Decoder;
 use crate::model::item::OutputItemKind;
 use crate::model::responses::events;
-use crate::model::responses::sse::Decoder;
 
 fn payloads(bytes: &[u8], cuts: &[usize]) -> Vec<String> {
     let mut decoder = Decoder::default();

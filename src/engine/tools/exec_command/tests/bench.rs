@@ -121,6 +121,7 @@ impl Bench {
             approvals_reviewer: ApprovalsReviewer::User,
             sandbox,
             permission_profile: None,
+            profile: None,
             effort: None,
             summary: None,
             service_tier: None,

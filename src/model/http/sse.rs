@@ -10,11 +10,11 @@
 use memchr::memchr2;
 
 /// The longest event: room for a picture. A provider that never ends its line must not fill the memory.
-pub(super) const MAX_EVENT: usize = 64 << 20;
+pub(in crate::model) const MAX_EVENT: usize = 64 << 20;
 
 /// An incremental decoder. Feed it with [`Decoder::push`], then call [`Decoder::next`] until it returns `None`.
 #[derive(Debug, Default)]
-pub(super) struct Decoder {
+pub(in crate::model) struct Decoder {
     buffer: Vec<u8>,
     start: usize,
     scanned: usize,
@@ -28,7 +28,7 @@ pub(super) struct Decoder {
 
 impl Decoder {
     /// Adds a chunk.
-    pub(super) fn push(&mut self, chunk: &[u8]) {
+    pub(in crate::model) fn push(&mut self, chunk: &[u8]) {
         if self.start > 0 {
             self.buffer.drain(..self.start);
             self.scanned -= self.start;
@@ -38,13 +38,13 @@ impl Decoder {
     }
 
     /// Whether the event in progress is longer than any may be.
-    pub(super) fn is_overfull(&self) -> bool {
+    pub(in crate::model) fn is_overfull(&self) -> bool {
         let lines = if self.data_lines > 0 { self.lines.len() } else { 0 };
         self.buffer.len() - self.start + lines > MAX_EVENT
     }
 
     /// The payload of the next whole event. Events without data are passed over.
-    pub(super) fn next(&mut self) -> Option<&[u8]> {
+    pub(in crate::model) fn next(&mut self) -> Option<&[u8]> {
         loop {
             let line = self.line()?;
             let (from, to) = line;

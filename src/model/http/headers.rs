@@ -13,7 +13,7 @@ use crate::model::rate_limits;
 const VERSION: &str = "0.131.0";
 
 /// The headers that never change for a provider: its own, and those whose values the environment holds.
-pub(super) fn fixed(
+pub(in crate::model) fn fixed(
     id: &str,
     own: &BTreeMap<String, String>,
     from_environment: &BTreeMap<String, String>,
@@ -36,7 +36,7 @@ pub(super) fn fixed(
 }
 
 /// The headers of one request, on top of the `fixed` ones.
-pub(super) fn request(fixed: &HeaderMap, request: &SamplingRequest) -> HeaderMap {
+pub(in crate::model) fn request(fixed: &HeaderMap, request: &SamplingRequest) -> HeaderMap {
     let identity = &request.identity;
     let mut headers = fixed.clone();
     headers.reserve(16);
@@ -66,7 +66,7 @@ pub(super) fn request(fixed: &HeaderMap, request: &SamplingRequest) -> HeaderMap
 }
 
 /// The headers of a request to compact, on top of the `fixed` ones.
-pub(super) fn compaction(fixed: &HeaderMap, asked: &SamplingRequest) -> HeaderMap {
+pub(in crate::model) fn compaction(fixed: &HeaderMap, asked: &SamplingRequest) -> HeaderMap {
     let mut headers = request(fixed, asked);
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     headers.remove("x-client-request-id");
@@ -77,7 +77,7 @@ pub(super) fn compaction(fixed: &HeaderMap, asked: &SamplingRequest) -> HeaderMa
 }
 
 /// What an answer's headers say.
-pub(super) fn head(headers: &HeaderMap) -> ResponseHead {
+pub(in crate::model) fn head(headers: &HeaderMap) -> ResponseHead {
     ResponseHead {
         rate_limits: rate_limits::from_headers(headers),
         server_model: text(headers, "openai-model"),
@@ -89,12 +89,12 @@ pub(super) fn head(headers: &HeaderMap) -> ResponseHead {
 }
 
 /// The provider's id for a request.
-pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
+pub(in crate::model) fn request_id(headers: &HeaderMap) -> Option<String> {
     text(headers, "x-request-id").or_else(|| text(headers, "x-oai-request-id"))
 }
 
 /// A header's text; `None` when it is missing, empty or not text.
-pub(super) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(in crate::model) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     let value = headers.get(name)?.to_str().ok()?;
     (!value.is_empty()).then(|| value.to_owned())
 }

@@ -24,7 +24,7 @@ thread_local! {
 static SHARED: tokio::sync::OnceCell<Client> = tokio::sync::OnceCell::const_new();
 
 /// The client to reach `url` with.
-pub(super) async fn client(url: &Url) -> Result<Client, ModelError> {
+pub(in crate::model) async fn client(url: &Url) -> Result<Client, ModelError> {
     if is_local(url) {
         return LOCAL.with(|local| match local.get() {
             Some(client) => Ok(client.clone()),

@@ -16,7 +16,7 @@ use crate::model::error::ModelError;
 
 /// A provider's source of credentials.
 #[derive(Debug)]
-pub(super) enum Auth {
+pub(in crate::model) enum Auth {
     /// The provider wants none.
     None,
     /// A token of the configuration.
@@ -30,7 +30,7 @@ pub(super) enum Auth {
 }
 
 impl Auth {
-    pub(super) fn new(config: &ProviderConfig, home: &std::path::Path, openai: bool) -> Self {
+    pub(in crate::model) fn new(config: &ProviderConfig, home: &std::path::Path, openai: bool) -> Self {
         let login = |required| Auth::Login {
             file: home.join("auth.json"),
             required,
@@ -57,12 +57,12 @@ impl Auth {
     }
 
     /// Whether a refused token can be renewed: the request is then worth one more try.
-    pub(super) fn renewable(&self) -> bool {
+    pub(in crate::model) fn renewable(&self) -> bool {
         matches!(self, Auth::Command(_))
     }
 
     /// The value of `authorization`. `renew` passes over what is kept in memory.
-    pub(super) async fn header(&self, renew: bool) -> Result<Option<HeaderValue>, ModelError> {
+    pub(in crate::model) async fn header(&self, renew: bool) -> Result<Option<HeaderValue>, ModelError> {
         match self {
             Auth::None => Ok(None),
             Auth::Token(token) => Ok(Some(token.clone())),
@@ -93,7 +93,7 @@ impl Auth {
 
 /// A token command and the token it last printed.
 #[derive(Debug)]
-pub(super) struct Command {
+pub(in crate::model) struct Command {
     config: ProviderAuthCommand,
     token: Mutex<Option<(Instant, HeaderValue)>>,
 }

@@ -44,7 +44,7 @@ struct Fault {
 }
 
 /// The error of an answer whose status is not a success.
-pub(super) fn of_response(status: StatusCode, headers: &HeaderMap, body: &str, url: &str) -> ModelError {
+pub(in crate::model) fn of_response(status: StatusCode, headers: &HeaderMap, body: &str, url: &str) -> ModelError {
     let fault = serde_json::from_str::<Body>(body).unwrap_or_default().error;
     let code = fault.code.as_deref();
     match status {
@@ -70,15 +70,37 @@ pub(super) fn of_response(status: StatusCode, headers: &HeaderMap, body: &str, u
 }
 
 /// The error of an answer that ended with `response.failed`.
-pub(super) fn of_failed_event(response: Option<&RawValue>) -> ModelError {
+pub(in crate::model) fn of_failed_event(response: Option<&RawValue>) -> ModelError {
     #[derive(Deserialize)]
     struct Failed {
         error: Option<Fault>,
     }
     let failed = response.and_then(|raw| serde_json::from_str::<Failed>(raw.get()).ok());
-    let Some(fault) = failed.and_then(|failed| failed.error) else {
-        return ModelError::disconnected("response.failed event received");
-    };
+    match failed.and_then(|failed| failed.error) {
+        Some(fault) => of_code(fault),
+        None => ModelError::disconnected("response.failed event received"),
+    }
+}
+
+/// The error object that a stream ended with. What is no such object is shown as it came.
+pub(in crate::model) fn of_fault(error: &RawValue) -> ModelError {
+    /// Some servers count with numbers here.
+    #[derive(Deserialize)]
+    struct Loose {
+        code: Option<serde_json::Value>,
+        message: Option<String>,
+    }
+    match serde_json::from_str::<Loose>(error.get()) {
+        Ok(Loose { code, message }) if message.is_some() || code.is_some() => of_code(Fault {
+            code: code.and_then(|code| code.as_str().map(str::to_owned)),
+            message,
+            ..Fault::default()
+        }),
+        _ => ModelError::disconnected(shown(error.get())),
+    }
+}
+
+fn of_code(fault: Fault) -> ModelError {
     match fault.code.as_deref().unwrap_or_default() {
         "context_length_exceeded" => ModelError::ContextWindow,
         "insufficient_quota" => {
@@ -101,7 +123,7 @@ pub(super) fn of_failed_event(response: Option<&RawValue>) -> ModelError {
 }
 
 /// The error of an answer that ended with `response.incomplete`.
-pub(super) fn of_incomplete_event(response: Option<&RawValue>) -> ModelError {
+pub(in crate::model) fn of_incomplete_event(response: Option<&RawValue>) -> ModelError {
     #[derive(Deserialize)]
     struct Incomplete {
         incomplete_details: Option<Details>,

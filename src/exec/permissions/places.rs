@@ -1,0 +1,73 @@
+//! Where the places of an entry lie on this machine.
+
+use std::path::{Path, PathBuf};
+
+use crate::exec::sandbox::policy::Place;
+use crate::files::normalised;
+use crate::protocol::{AbsolutePathBuf, FileSystemPath, FileSystemSpecialPath};
+
+/// A path as a model or a configuration writes it: relative to `base`, or below the user's home (`~`).
+pub fn named(base: &AbsolutePathBuf, path: &str) -> AbsolutePathBuf {
+    let path = below_home(path).unwrap_or_else(|| base.as_path().join(path));
+    AbsolutePathBuf::rooted(normalised(&path))
+}
+
+/// What `~` and `~/…` stand for; none for other paths, and where there is no home.
+pub fn below_home(path: &str) -> Option<PathBuf> {
+    let home = || {
+        std::env::var_os("HOME")
+            .map(PathBuf::from)
+            .filter(|home| home.is_absolute())
+    };
+    match path.strip_prefix('~')? {
+        "" => home(),
+        rest => Some(home()?.join(rest.strip_prefix('/')?)),
+    }
+}
+
+/// The user's folder for temporary files, when it has one of its own.
+pub fn temporary() -> Option<PathBuf> {
+    std::env::var_os("TMPDIR")
+        .map(PathBuf::from)
+        .filter(|folder| folder.is_absolute())
+}
+
+/// A place on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spot {
+    /// The folder or file.
+    pub path: PathBuf,
+    /// Whether others share it: names that do not exist in it are not ours to occupy.
+    pub shared: bool,
+}
+
+/// Where a place lies: nowhere, or in several folders when it is below each root of the workspace. A pattern lies
+/// nowhere.
+pub fn spots(path: &FileSystemPath, place: &Place<'_>) -> Vec<Spot> {
+    let own = |path: PathBuf| Spot { path, shared: false };
+    let shared = |path: PathBuf| Spot { path, shared: true };
+    match path {
+        FileSystemPath::Path { path } => vec![own(path.as_path().to_path_buf())],
+        FileSystemPath::GlobPattern { .. } => Vec::new(),
+        FileSystemPath::Special { value } => match value {
+            FileSystemSpecialPath::Root => vec![own("/".into())],
+            FileSystemSpecialPath::ProjectRoots { subpath } => {
+                let below = |root: &AbsolutePathBuf| own(joined(root.as_path(), subpath.as_deref()));
+                place.workspace_roots.iter().map(below).collect()
+            }
+            FileSystemSpecialPath::Tmpdir => temporary().map(shared).into_iter().collect(),
+            FileSystemSpecialPath::SlashTmp => vec![shared("/tmp".into())],
+            // What programs need to run can be read wherever anything can; unknown places are not for this version.
+            FileSystemSpecialPath::Minimal | FileSystemSpecialPath::Unknown { .. } => Vec::new(),
+        },
+    }
+}
+
+/// A folder and what is below it; one that would lead out of the folder leads nowhere else.
+pub fn joined(root: &Path, subpath: Option<&str>) -> PathBuf {
+    let path = normalised(&root.join(subpath.unwrap_or_default()));
+    match path.starts_with(root) {
+        true => path,
+        false => root.to_path_buf(),
+    }
+}

@@ -1,0 +1,79 @@
+//! Bubblewrap: a program that makes the mounts where this one may not, because the system allows it alone to.
+//!
+//! Only a program counts that root installed, in folders that nobody else can write to.
+
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::plan::{Kind, Plan};
+use super::stage::StageError;
+
+/// Its command line up to the program that it runs, for mounts as planned.
+pub(super) fn arguments(plan: &Plan, folder: &Path) -> Result<Vec<OsString>, StageError> {
+    let mut line: Vec<OsString> = ["--die-with-parent", "--unshare-user", "--unshare-pid", "--unshare-ipc"]
+        .map(OsString::from)
+        .to_vec();
+    let root = if plan.root_writable { "--bind" } else { "--ro-bind" };
+    line.extend([root, "/", "/", "--dev", "/dev", "--proc", "/proc"].map(OsString::from));
+    for (path, kind) in &plan.steps {
+        if path.is_symlink() {
+            return Err(StageError::Link(path.clone()));
+        }
+        let folder = path.is_dir();
+        match kind {
+            Kind::Pinned | Kind::Writable => line.extend(["--bind-try".into(), path.into(), path.into()]),
+            Kind::ReadOnly if plan.fleeting.contains(path) => {
+                line.extend(["--ro-bind-try".into(), path.into(), path.into()])
+            }
+            Kind::ReadOnly => line.extend(["--ro-bind".into(), path.into(), path.into()]),
+            Kind::Hidden if folder => line.extend(
+                ["--perms", "0111", "--tmpfs"]
+                    .map(OsString::from)
+                    .into_iter()
+                    .chain([path.into()]),
+            ),
+            Kind::Hidden => line.extend(["--ro-bind".into(), "/dev/null".into(), path.into()]),
+        }
+    }
+    for (path, kind) in &plan.steps {
+        if *kind == Kind::Hidden && path.is_dir() {
+            line.extend(["--remount-ro".into(), path.into()]);
+        }
+    }
+    line.extend(["--chdir".into(), folder.into(), "--".into()]);
+    Ok(line)
+}
+
+/// The program, if one is on the path that can be trusted.
+pub(super) fn find() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join("bwrap"))
+        .filter_map(|program| program.canonicalize().ok())
+        .find(|program| program.is_file() && trusted(program))
+}
+
+/// Whether nobody but root could have put it there.
+fn trusted(program: &Path) -> bool {
+    program.ancestors().all(|part| {
+        part.metadata()
+            .is_ok_and(|meta| meta.uid() == 0 && meta.mode() & 0o022 == 0)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_others_could_replace_is_not_trusted() {
+        assert!(trusted(Path::new("/usr/bin/env").canonicalize().unwrap().as_path()));
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("bwrap");
+        std::fs::write(&program, "").unwrap();
+        // Whoever runs this test, everybody can write to the folder for temporary files.
+        assert!(!trusted(&program));
+    }
+}
