@@ -24,7 +24,7 @@ use crate::protocol::{
     AgentMessageDeltaNotification, ApprovalsReviewer, AskForApproval, ItemCompletedNotification, ModeKind,
     SubAgentSource, ThreadItem, ThreadTokenUsageUpdatedNotification, TurnStatus,
 };
-use crate::rpc::{EncodedNotification, OutFrame};
+use crate::rpc::EncodedNotification;
 use crate::store::{
     AgentMessage, EnteredReviewMode, EventMsg, ExitedReviewMode, ItemIdOf, RolloutItem, StoreError, TaskStarted,
     TextEvent,
