@@ -58,16 +58,22 @@ impl SkillsWatcher {
     }
 
     /// Watches the trees as they are now. What happened in new ones before they were watched is not lost: everything is
-    /// forgotten afterwards.
+    /// forgotten afterwards, and announced if it is newer than the wish to watch them.
     fn cover(&mut self, ctx: &mut Context<Self>) {
         if std::mem::replace(&mut self.covering, true) {
             self.again = true;
             return;
         }
-        let (tree, roots) = (self.tree.clone(), self.services.watched_roots.all());
-        let covered = tokio::task::spawn_blocking(move || tree.cover(&roots));
-        ctx.spawn(covered.into_actor(self).map(|_, watcher, ctx| {
+        let (tree, watched) = (self.tree.clone(), self.services.watched_roots.clone());
+        let covered = tokio::task::spawn_blocking(move || {
+            let since = watched.take_fresh();
+            tree.cover(&watched.all(), since)
+        });
+        ctx.spawn(covered.into_actor(self).map(|changed, watcher, ctx| {
             watcher.services.skills.forget();
+            if changed.unwrap_or_default() {
+                watcher.announce(ctx);
+            }
             watcher.covering = false;
             if std::mem::take(&mut watcher.again) {
                 watcher.cover(ctx);

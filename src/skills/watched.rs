@@ -3,13 +3,18 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
+
+/// How far the clock of files may be behind.
+const CLOCK: Duration = Duration::from_millis(20);
 
 /// The roots that somebody uses, and word of their changes for the one who watches them.
 #[derive(Debug, Default)]
 pub struct WatchedRoots {
     counts: Mutex<HashMap<PathBuf, usize>>,
+    fresh_since: Mutex<Option<SystemTime>>,
     changed: Notify,
 }
 
@@ -25,6 +30,8 @@ impl WatchedRoots {
         }
         drop(counts);
         if fresh {
+            let now = SystemTime::now() - CLOCK;
+            self.fresh_since().get_or_insert(now);
             self.changed.notify_one();
         }
         RootsGuard {
@@ -38,9 +45,18 @@ impl WatchedRoots {
         self.counts().keys().cloned().collect()
     }
 
+    /// Since when there are roots that were not watched before, if there are any. They are, once this was asked.
+    pub fn take_fresh(&self) -> Option<SystemTime> {
+        self.fresh_since().take()
+    }
+
     /// Resolves when they are others than the last time. For one waiter.
     pub async fn changed(&self) {
         self.changed.notified().await;
+    }
+
+    fn fresh_since(&self) -> MutexGuard<'_, Option<SystemTime>> {
+        self.fresh_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn counts(&self) -> MutexGuard<'_, HashMap<PathBuf, usize>> {
