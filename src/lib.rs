@@ -1,7 +1,7 @@
 //! Greenroom: an actor-based app server for coding agents that speaks the Codex app-server v2 protocol.
 //!
 //! Rooms, from the edges down: `cli`, `http` and `transport` move bytes; `actors` own state; `rpc` and `methods` turn
-//! messages into calls; `engine` runs turns; `model`, `exec`, `store`, `hooks` and `config` do the work; `protocol` is the wire.
+//! messages into calls; `engine` runs turns; `model`, `exec`, `store`, `hooks`, `watch`, `search`, `skills` and `config` do the work; `protocol` is the wire.
 //! Imports run downward only.
 
 pub mod actors;
@@ -17,8 +17,11 @@ pub mod methods;
 pub mod model;
 pub mod protocol;
 pub mod rpc;
+pub mod search;
 pub mod settings;
+pub mod skills;
 pub mod startup;
 pub mod store;
 pub mod telemetry;
 pub mod transport;
+pub mod watch;

@@ -17,10 +17,13 @@ use tokio::time::timeout;
 
 use crate::actors::db::{self, Db};
 use crate::actors::process::{ProcessLimits, Processes};
+use crate::actors::skills_watcher::SkillsWatcher;
 use crate::actors::supervisor::{Supervise, Supervisor, SupervisorHandle};
 use crate::actors::thread::{Surroundings, ThreadRegistry};
 use crate::actors::{Handle, Kernel};
 use crate::config::ConfigLoader;
+use crate::engine::extension::{Extension, Extensions};
+use crate::engine::skills::SkillsExtension;
 use crate::engine::turn::run_turn;
 use crate::exec::place::LocalPlace;
 use crate::exec::{Environments, Sandbox};
@@ -32,7 +35,10 @@ use crate::rpc::identity::Identity;
 use crate::rpc::notices::Notices;
 use crate::rpc::pending::PendingServerRequests;
 use crate::rpc::replay::ReplayLimits;
+use crate::rpc::searches::FileSearches;
+use crate::rpc::watches::FsWatches;
 use crate::settings::Settings;
+use crate::skills::{Skills, WatchedRoots};
 use crate::store::{LocalThreadStore, StoreWarning, ThreadStore};
 use crate::telemetry::metrics::{self, Load};
 use crate::transport::{RunningListener, StartListener, stdio};
@@ -42,6 +48,9 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// The Db actor's name for the supervisor.
 const INDEX: &str = "db";
+
+/// The name of the watcher of skills for the supervisor.
+const SKILLS_WATCHER: &str = "skills_watcher";
 
 /// The present Db actor.
 type Index = Arc<Mutex<Option<Handle<Db>>>>;
@@ -108,6 +117,7 @@ pub async fn build(options: Options) -> Result<Server, StartError> {
         services.config.check_strict()?;
     }
     let index = supervised_index(&supervisor, &store)?;
+    supervised_skills_watcher(&supervisor, &services)?;
     let kernel = Kernel::new(services, supervisor, load);
     // Watched before anything listens: a signal that comes early is not lost.
     let signals = match options.listeners.is_empty() {
@@ -161,8 +171,14 @@ pub(crate) fn services(
         idle_unload: settings.idle_unload,
         replay: replay.clone(),
     });
+    let config = Arc::new(ConfigLoader::new(home.clone(), server_cwd, config));
+    let (skills, watched_roots) = (Arc::new(Skills::new(config.clone())), Arc::<WatchedRoots>::default());
+    let skilled: Arc<dyn Extension> = Arc::new(SkillsExtension::new(skills.clone(), watched_roots.clone()));
     let services = Arc::new(Services {
-        config: Arc::new(ConfigLoader::new(home.clone(), server_cwd, config)),
+        config,
+        skills,
+        watched_roots,
+        extensions: Extensions::new(vec![skilled]),
         agents: Arc::new(store.agent_graph()),
         spawning: Mutex::default(),
         store: threads_on_disk,
@@ -180,6 +196,9 @@ pub(crate) fn services(
         turn_count,
         identity: Identity::from_environment(),
         notices: Notices::default(),
+        watcher: Arc::default(),
+        fs_watches: FsWatches::default(),
+        file_searches: FileSearches::default(),
         settings: Arc::new(settings),
         home,
     });
@@ -219,6 +238,26 @@ fn supervised_index(supervisor: &SupervisorHandle, store: &LocalThreadStore) -> 
         .try_send(child)
         .map_err(|error| StartError::System(std::io::Error::other(error)))?;
     Ok(index)
+}
+
+/// Starts the watcher of skills on the supervisor's arbiter, and again when it falls.
+fn supervised_skills_watcher(supervisor: &SupervisorHandle, services: &Arc<Services>) -> Result<(), StartError> {
+    let (told, services) = (supervisor.clone(), services.clone());
+    let start = move || {
+        let supervisor = told.clone();
+        SkillsWatcher::launch(
+            services.clone(),
+            Box::new(move || supervisor.child_stopped(SKILLS_WATCHER)),
+        );
+    };
+    start();
+    let child = Supervise {
+        name: SKILLS_WATCHER,
+        start: Box::new(start),
+    };
+    supervisor
+        .try_send(child)
+        .map_err(|error| StartError::System(std::io::Error::other(error)))
 }
 
 /// What is wrong with the store is told to every client, those that are connected already included.

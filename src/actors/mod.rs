@@ -8,6 +8,7 @@ pub mod handle;
 pub(crate) mod inbound;
 pub mod kernel;
 pub mod process;
+pub(crate) mod skills_watcher;
 pub mod supervisor;
 pub mod thread;
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::config::file::{ConfigProblem, FileCache};
 use crate::config::provider::{ProviderConfig, builtin_providers};
+use crate::config::reading::MANAGED_FILE;
 use crate::config::resolved::{ConfigToml, ResolvedConfig, TrustLevel};
 use crate::config::{AgentsConfig, ConfigError, features, permissions, trust};
 use crate::protocol::{ApprovalsReviewer, AskForApproval, Personality, SandboxMode, SandboxPolicy};
@@ -66,6 +67,8 @@ pub struct ConfigLoader {
     server_cwd: PathBuf,
     session_flags: toml::Table,
     files: FileCache,
+    /// Held while the user's file is changed.
+    pub(super) editing: Mutex<()>,
     /// Features switched while the server runs; whatever the configuration says about one counts more.
     switched: RwLock<BTreeMap<String, bool>>,
 }
@@ -87,6 +90,7 @@ impl ConfigLoader {
             server_cwd,
             session_flags,
             files: FileCache::default(),
+            editing: Mutex::default(),
             switched: RwLock::default(),
         }
     }
@@ -122,6 +126,11 @@ impl ConfigLoader {
     /// What a file says; nothing when it is missing.
     pub(super) fn read(&self, file: &Path) -> Result<Arc<toml::Table>, ConfigProblem> {
         self.files.read(file)
+    }
+
+    /// Forgets what a file said, after it was written.
+    pub(super) fn forget(&self, file: &Path) {
+        self.files.forget(file);
     }
 
     /// What the command line sets.
@@ -184,6 +193,9 @@ impl ConfigLoader {
             }
         }
         lay(&mut merged, &asked);
+        if let Ok(managed) = self.files.read(Path::new(MANAGED_FILE)) {
+            lay(&mut merged, &managed);
+        }
         (merged, root, trust)
     }
 
@@ -281,6 +293,7 @@ impl ConfigLoader {
             project_doc_fallback_filenames: toml.project_doc_fallback_filenames,
             include_permissions_instructions: toml.include_permissions_instructions.unwrap_or(true),
             include_environment_context: toml.include_environment_context.unwrap_or(true),
+            include_skill_instructions: toml.skills.include_instructions.unwrap_or(true),
             allow_login_shell: toml.allow_login_shell.unwrap_or(true),
             background_terminal_max_timeout_ms: toml.background_terminal_max_timeout.unwrap_or(300_000),
             shell_environment_policy: toml.shell_environment_policy,
@@ -333,10 +346,7 @@ impl ConfigLoader {
             return Ok(());
         }
         let project = config.project_root.as_deref().unwrap_or(&config.cwd);
-        let file = self.user_file();
-        let written = trust::write_trusted(&file, project);
-        self.files.forget(&file);
-        written
+        self.edit_user_file(|document| trust::set_trusted(document, project))
     }
 
     /// Whether a feature is switched on for the whole server: by its flags, by the user's file, or while it runs.

@@ -6,16 +6,22 @@
 //! apply and a [`ConfigProblem`] says what is wrong and where. Files are re-read only when they changed.
 
 mod agents;
+mod edit;
 pub mod features;
 mod file;
 mod layers;
 mod loader;
 mod permissions;
 mod provider;
+mod reading;
+mod requirements;
 mod resolved;
+mod shape;
 mod shell_environment;
+mod skills;
 mod strict;
 mod trust;
+mod writing;
 
 #[cfg(test)]
 mod tests;
@@ -26,10 +32,13 @@ pub use layers::{ConfigLayer, LayerKind};
 pub use loader::{ConfigLoader, ThreadOverrides};
 pub use permissions::{PermissionsProfile, WORKSPACE_ROOTS};
 pub use provider::{ProviderAuthCommand, ProviderConfig, builtin_providers};
+pub use reading::{ConfigReading, ReadingError};
 pub use resolved::{CompactionScope, ResolvedConfig, TrustLevel, WebSearchMode};
 pub use shell_environment::{InheritEnvironment, ShellEnvironmentPolicy};
+pub use skills::{SkillSwitch, SkillSwitches};
 pub use strict::StrictError;
 pub use trust::project_root;
+pub use writing::WritingError;
 
 /// What can go wrong with a configuration. The texts are those a client sees after `failed to load configuration: `.
 #[derive(Debug, thiserror::Error)]

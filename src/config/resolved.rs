@@ -34,6 +34,13 @@ pub enum WebSearchMode {
     Live,
 }
 
+/// `[skills]`, as far as threads are concerned.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SkillsToml {
+    pub(super) include_instructions: Option<bool>,
+}
+
 /// What config.toml may say, as far as threads are concerned. Other keys are left to their own readers.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -70,6 +77,7 @@ pub(super) struct ConfigToml {
     pub(super) project_doc_fallback_filenames: Vec<String>,
     pub(super) include_permissions_instructions: Option<bool>,
     pub(super) include_environment_context: Option<bool>,
+    pub(super) skills: SkillsToml,
     pub(super) allow_login_shell: Option<bool>,
     pub(super) background_terminal_max_timeout: Option<u64>,
     pub(super) shell_environment_policy: ShellEnvironmentPolicy,
@@ -177,6 +185,8 @@ pub struct ResolvedConfig {
     pub include_permissions_instructions: bool,
     /// Whether the model is told about its environment.
     pub include_environment_context: bool,
+    /// Whether the model is told which skills there are.
+    pub include_skill_instructions: bool,
     /// Whether commands may run in a login shell.
     pub allow_login_shell: bool,
     /// The longest an empty poll of a running command may wait, in milliseconds.

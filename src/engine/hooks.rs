@@ -67,7 +67,7 @@ impl Outcome {
 /// Runs the hooks of an event and waits for them. An interrupt of the turn ends them: the outcome is then that of a hook
 /// which stops it.
 pub async fn fire(turn: &TurnScope, event: Event<'_>) -> Outcome {
-    let set = &turn.services.hooks;
+    let set = turn.services.hooks.get();
     let hooks = set.matching(event.name, event.subjects);
     if hooks.is_empty() {
         return Outcome::default();

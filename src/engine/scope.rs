@@ -12,6 +12,7 @@ use crate::engine::commands::CommandState;
 use crate::engine::context::ProjectDocs;
 use crate::engine::diff::{self, TurnDiff};
 use crate::engine::environments::{self, Environment};
+use crate::engine::extension::{Contribution, Extensions};
 use crate::engine::goal::GoalKeeper;
 use crate::engine::guardian;
 use crate::engine::host::TurnHost;
@@ -23,7 +24,7 @@ use crate::exec::permissions::Grants;
 use crate::exec::place::Bounds;
 use crate::exec::sandbox::Confinement;
 use crate::exec::sandbox::policy::Place;
-use crate::hooks::HookSet;
+use crate::hooks::PresentHooks;
 use crate::model::catalog::ModelInfo;
 use crate::model::{InputItem, ModelProvider, RequestIdentity};
 use crate::protocol::TurnDiffUpdatedNotification;
@@ -55,12 +56,14 @@ pub struct ThreadServices {
     pub shell: Arc<str>,
     /// AGENTS.md, read when the thread was loaded.
     pub project_docs: ProjectDocs,
-    /// Further developer sections of the first turn, tags included (skills, plugins), in order.
-    pub sections: Vec<String>,
+    /// What adds to what the user says.
+    pub extensions: Extensions,
+    /// What they added when the thread was loaded.
+    pub contributed: Contribution,
     /// Whether subscribers are told each item of the conversation (`experimentalRawEvents`).
     pub raw_events: bool,
     /// The user's hooks that count in the thread's folder.
-    pub hooks: Arc<HookSet>,
+    pub hooks: PresentHooks,
     /// How the thread came to life, until hooks were told of it: `startup`, `resume`.
     pub came_by: Mutex<Option<&'static str>>,
     /// The files that the user has approved patches of, for as long as the thread is loaded.

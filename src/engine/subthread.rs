@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::config::WebSearchMode;
 use crate::engine::commands::CommandState;
+use crate::engine::extension::Contribution;
 use crate::engine::goal::GoalKeeper;
 use crate::engine::host::{TurnEvent, TurnHost};
 use crate::engine::scope::{ThreadServices, TurnScope};
@@ -18,6 +19,7 @@ use crate::engine::settings::TurnSettings;
 use crate::engine::tools::ToolSet;
 use crate::engine::turn::{Conversation, TurnJob, TurnOpening};
 use crate::exec::policy::Policy;
+use crate::hooks::PresentHooks;
 use crate::model::{RequestIdentity, json_text};
 use crate::protocol::{SessionSource, SubAgentSource, ThreadId, ThreadSource, UserInput};
 use crate::store::{BaseInstructions, GitMeta, NewThread, Recorder, SessionMeta, StoreError};
@@ -102,11 +104,15 @@ impl SubThread {
             commands: CommandState::new(rules, Arc::clone(&above.commands.sandbox)),
             shell: Arc::clone(&above.shell),
             project_docs: above.project_docs.clone(),
-            sections: above.sections.clone(),
+            extensions: above.extensions.clone(),
+            contributed: Contribution {
+                sections: above.contributed.sections.clone(),
+                ..Contribution::default()
+            },
             raw_events: above.raw_events,
             hooks: match purpose.hooks {
-                true => Arc::clone(&above.hooks),
-                false => Arc::default(),
+                true => above.hooks.get().into(),
+                false => PresentHooks::default(),
             },
             came_by: Mutex::new(Some("startup")),
             patch_approvals: Default::default(),

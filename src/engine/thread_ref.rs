@@ -16,6 +16,7 @@ use crate::engine::goal::GoalKeeper;
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::{ChosenPermissions, TurnSettings};
 use crate::engine::turn::{Conversation, TurnOpening};
+use crate::hooks::HookSet;
 use crate::model::InputItem;
 use crate::protocol::{
     AbsolutePathBuf, EventMark, EventPosition, NonSteerableTurnKind, Thread, ThreadId, ThreadStatus, ThreadTokenUsage,
@@ -211,6 +212,8 @@ pub enum ThreadCommand {
         /// The count.
         reply: Reply<Result<u64, ThreadError>>,
     },
+    /// From the next event on, these hooks count.
+    UseHooks(HookSet),
     /// Lets an idle thread work towards its goal, if it has one that wants it.
     PursueGoal,
     /// Something happened that the model is to know: an item of the conversation, not recorded yet.

@@ -6,10 +6,12 @@
 
 pub mod discovery;
 mod matcher;
+mod present;
 mod run;
 pub mod verdict;
 
 pub use discovery::{Hook, HookSet};
+pub use present::PresentHooks;
 pub use run::{label, run};
 pub use verdict::{Effects, Verdict};
 

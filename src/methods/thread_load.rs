@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use crate::engine::agents::{AgentSeat, SUBAGENT_LABEL};
 use crate::engine::commands::CommandState;
 use crate::engine::context::instructions::base_instructions;
+use crate::engine::extension::{Contribution, Extensions, ThreadStart};
 use crate::engine::goal::GoalKeeper;
 use crate::engine::history::History;
 use crate::engine::scope::ThreadServices;
@@ -18,7 +19,7 @@ use crate::engine::tools::apply_patch::PatchApprovals;
 use crate::engine::turn::{Conversation, model_info};
 use crate::exec::Environments;
 use crate::exec::shell::Shell;
-use crate::hooks::HookSet;
+use crate::hooks::{HookSet, PresentHooks};
 use crate::methods::thread_setup::Prepared;
 use crate::methods::thread_warnings::ThreadWarnings;
 use crate::methods::{agents, thread_goal};
@@ -265,6 +266,17 @@ pub(crate) async fn agent_thread(
     loading.load(services, loader).await
 }
 
+/// What lives as long as the thread, beside what it was loaded from.
+struct Company {
+    commands: CommandState,
+    goal: GoalKeeper,
+    hooks: HookSet,
+    agents: Option<AgentSeat>,
+    environments: Arc<Environments>,
+    extensions: Extensions,
+    contributed: Contribution,
+}
+
 impl Loading {
     async fn finish(self, cx: &RequestContext) -> Result<(), RpcError> {
         self.load(&cx.services, Loader::requester(cx)).await.map(drop)
@@ -299,19 +311,28 @@ impl Loading {
                 loader.subscribers.iter().for_each(|client| client.notify_one(&warning));
             }
         }
-        let seat = agents::seat(services, lineage);
-        let environments = services.environments.clone();
-        let mut seed = self.seed(
-            environments,
-            &services.models,
-            identity,
+        let company = Company {
             commands,
             goal,
             hooks,
-            Some(seat),
-        )?;
+            agents: Some(agents::seat(services, lineage)),
+            environments: services.environments.clone(),
+            extensions: services.extensions.clone(),
+            contributed: services.extensions.thread_start(self.start()).await,
+        };
+        let mut seed = self.seed(&services.models, identity, company)?;
         seed.subscribers = loader.subscribers;
         services.threads.spawn(seed).await
+    }
+
+    /// What extensions are told of the thread.
+    fn start(&self) -> ThreadStart {
+        let model = model_info(&self.prepared.settings, &self.prepared.config);
+        ThreadStart {
+            cwd: self.prepared.settings.cwd.as_path().to_path_buf(),
+            config: Arc::clone(&self.prepared.config),
+            context_window: model.effective_context_window(),
+        }
     }
 
     /// The hooks that count in the thread's folder.
@@ -325,20 +346,10 @@ impl Loading {
             .map_err(|_| RpcError::internal("failed to read the hooks"))
     }
 
-    #[allow(clippy::too_many_arguments, reason = "each is made by another service")]
-    fn seed(
-        self,
-        environments: Arc<Environments>,
-        models: &Models,
-        identity: RequestIdentity,
-        commands: CommandState,
-        goal: GoalKeeper,
-        hooks: HookSet,
-        agents: Option<AgentSeat>,
-    ) -> Result<ThreadSeed, RpcError> {
+    fn seed(self, models: &Models, identity: RequestIdentity, company: Company) -> Result<ThreadSeed, RpcError> {
         let config = self.prepared.config;
         let tools = ToolSet::new(&self.dynamic_tools);
-        let tools = match &agents {
+        let tools = match &company.agents {
             Some(seat) => agents::offered(tools, &config, &seat.lineage),
             None => tools,
         };
@@ -353,15 +364,16 @@ impl Loading {
             instructions: json_text(&self.instructions),
             recorder: self.recorder.clone(),
             tools,
-            agents,
-            goal: Arc::new(goal),
-            environments,
-            commands,
+            agents: company.agents,
+            goal: Arc::new(company.goal),
+            environments: company.environments,
+            commands: company.commands,
             shell: Shell::login().name().into(),
             project_docs: self.prepared.docs,
-            sections: Vec::new(),
+            extensions: company.extensions,
+            contributed: company.contributed,
             raw_events: self.raw_events,
-            hooks: Arc::new(hooks),
+            hooks: PresentHooks::new(company.hooks),
             came_by: Mutex::new(Some(match self.conversation {
                 Some(_) => "startup",
                 None => "resume",

@@ -126,6 +126,10 @@ pub struct AppToolsConfig {}
 pub struct AppsConfig {
     #[serde(rename = "_default", default)]
     pub default: Option<AppsDefaultConfig>,
+    /// The apps, by id. They are no part of the published schema.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub apps: BTreeMap<String, serde_json::Value>,
 }
 
 /// Apps default config, carried by `config/read`.
@@ -201,7 +205,7 @@ pub struct Config {
 #[serde(rename_all = "camelCase")]
 pub struct ConfigLayer {
     pub config: serde_json::Value,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled_reason: Option<String>,
     pub name: ConfigLayerSource,
     pub version: String,

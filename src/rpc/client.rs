@@ -63,6 +63,8 @@ impl ClientInfo {
 pub enum OutFrame {
     /// A whole JSON message, shared by all who are sent it.
     Whole(Bytes),
+    /// A whole message that is large on purpose: bounded by whoever made it, it does not count as the client's backlog.
+    Bulk(Bytes),
     /// A text delta: neighbours of one `key` may be merged while the client is slow, by joining their texts.
     Delta {
         /// What the text belongs to (method, thread, turn, item, index), as one comparable string.
@@ -78,7 +80,7 @@ impl OutFrame {
     /// The whole message.
     pub fn bytes(&self) -> &Bytes {
         match self {
-            OutFrame::Whole(bytes) | OutFrame::Delta { whole: bytes, .. } => bytes,
+            OutFrame::Whole(bytes) | OutFrame::Bulk(bytes) | OutFrame::Delta { whole: bytes, .. } => bytes,
         }
     }
 }
@@ -385,6 +387,11 @@ impl ClientHandle {
     /// Sends a server request, in the form that this client may see.
     pub fn ask(&self, request: &ServerRequestMessage) {
         self.send_raw(request.form(self.experimental()).clone());
+    }
+
+    /// Sends a frame.
+    pub fn send(&self, frame: OutFrame) {
+        self.0.outbox.push(frame);
     }
 
     /// Sends an encoded message.

@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use crate::protocol::{RequestId, W3cTraceContext};
@@ -15,20 +16,29 @@ pub use crate::rpc::services::{Services, TurnCounter, TurnGuard};
 
 type Effect = Box<dyn FnOnce() + Send>;
 
-/// Effects waiting for a response to be sent. Shared by a request's context and its dispatcher.
+/// Effects waiting for a response to be sent, and the response itself if the handler has encoded it. Shared by a
+/// request's context and its dispatcher.
 #[derive(Default)]
-pub(crate) struct AfterResponse(Mutex<Vec<Effect>>);
+pub(crate) struct AfterResponse {
+    effects: Mutex<Vec<Effect>>,
+    bulk: Mutex<Option<Bytes>>,
+}
 
 impl AfterResponse {
     fn push(&self, effect: Effect) {
-        if let Ok(mut effects) = self.0.lock() {
+        if let Ok(mut effects) = self.effects.lock() {
             effects.push(effect);
         }
     }
 
+    /// The answer that the handler has encoded.
+    pub(crate) fn take_bulk(&self) -> Option<Bytes> {
+        self.bulk.lock().ok().and_then(|mut bulk| bulk.take())
+    }
+
     /// Runs what was registered, oldest first.
     pub(crate) fn run(&self) {
-        let effects = self.0.lock().map(|mut effects| std::mem::take(&mut *effects));
+        let effects = self.effects.lock().map(|mut effects| std::mem::take(&mut *effects));
         for effect in effects.unwrap_or_default() {
             effect();
         }
@@ -59,6 +69,14 @@ impl RequestContext {
     /// work is in the hands of an actor that keeps the order from here on.
     pub fn leave_lane(&self) {
         self.left_lane.cancel();
+    }
+
+    /// Answers with this message, already encoded, in place of what the handler returns if that is no error: for results
+    /// too large to exist twice. It does not count as the client's backlog, so whoever makes it bounds how many there are.
+    pub fn answer_in_bulk(&self, message: Bytes) {
+        if let Ok(mut bulk) = self.effects.bulk.lock() {
+            *bulk = Some(message);
+        }
     }
 
     /// Runs `effect` right after the response has been pushed to the client's outbox, also when it is an error.

@@ -18,7 +18,7 @@ use tracing::Instrument;
 
 use crate::protocol::methods::{ClientMethod, Scope, Stability, client};
 use crate::protocol::*;
-use crate::rpc::client::{ClientHandle, ConnectionId};
+use crate::rpc::client::{ClientHandle, ConnectionId, OutFrame};
 use crate::rpc::context::{AfterResponse, RequestContext};
 use crate::rpc::directory::BoxFuture;
 use crate::rpc::envelope::IncomingRequest;
@@ -98,7 +98,7 @@ pub struct Call {
     /// Cancelled when the handler needs its queue no longer.
     pub left_lane: CancellationToken,
     client: ClientHandle,
-    work: BoxFuture<Bytes>,
+    work: BoxFuture<OutFrame>,
     effects: Arc<AfterResponse>,
 }
 
@@ -127,10 +127,10 @@ impl Call {
             Err(_) => {
                 telemetry::panicked("handler");
                 tracing::error!(rpc.method = name, rpc.id = %self.id, "the handler of {name} panicked");
-                encode_error(&self.id, internal(name, &self.id))
+                OutFrame::Whole(encode_error(&self.id, internal(name, &self.id)))
             }
         };
-        self.client.send_raw(message);
+        self.client.send(message);
         if std::panic::catch_unwind(AssertUnwindSafe(|| self.effects.run())).is_err() {
             telemetry::panicked("handler");
         }
@@ -237,7 +237,7 @@ where
         left_lane: left_lane.clone(),
         effects: effects.clone(),
     };
-    let answer_id = id.clone();
+    let (answer_id, encoded) = (id.clone(), effects.clone());
     Ok(Call {
         method,
         lane: lane(&params, caller.client.id()),
@@ -246,8 +246,11 @@ where
         effects,
         work: Box::pin(async move {
             match handler(context, params).await {
-                Ok(result) => encode_result(method.name, &answer_id, &result),
-                Err(error) => encode_error(&answer_id, error),
+                Ok(result) => match encoded.take_bulk() {
+                    Some(message) => OutFrame::Bulk(message),
+                    None => OutFrame::Whole(encode_result(method.name, &answer_id, &result)),
+                },
+                Err(error) => OutFrame::Whole(encode_error(&answer_id, error)),
             }
         }),
         id,

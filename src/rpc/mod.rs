@@ -15,7 +15,9 @@ pub mod output;
 pub mod pending;
 pub mod processes;
 pub mod replay;
+pub mod searches;
 pub mod services;
+pub mod watches;
 
 pub use client::{
     ClientHandle, ClientInfo, ConnectionId, DeltaTemplate, EncodedNotification, EventRange, OutFrame, Outbox,

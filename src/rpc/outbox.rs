@@ -30,6 +30,8 @@ const LARGEST_JOINED: usize = 256 << 10;
 #[derive(Debug)]
 enum Body {
     Whole(Bytes),
+    /// Counts for nothing here.
+    Bulk(Bytes),
     Delta {
         whole: Bytes,
         text_end: usize,
@@ -47,7 +49,7 @@ struct Queued {
 impl Queued {
     fn into_bytes(self) -> Bytes {
         let bytes = match self.body {
-            Body::Whole(bytes) => bytes,
+            Body::Whole(bytes) | Body::Bulk(bytes) => bytes,
             Body::Delta { whole, more, .. } if more.is_empty() => whole,
             Body::Delta { whole, text_end, more } => {
                 let mut joined = Vec::with_capacity(whole.len() + more.len() + EventRange::LONGEST);
@@ -68,6 +70,7 @@ impl Queued {
         numbers
             + match &self.body {
                 Body::Whole(bytes) => bytes.len(),
+                Body::Bulk(_) => 0,
                 Body::Delta { whole, more, .. } => whole.len() + more.len(),
             }
     }
@@ -308,6 +311,11 @@ impl OutboxQueue {
             OutFrame::Whole(bytes) => {
                 state.joinable = None;
                 let body = Body::Whole(bytes);
+                Self::append(&mut state, Queued { body, event })
+            }
+            OutFrame::Bulk(bytes) => {
+                state.joinable = None;
+                let body = Body::Bulk(bytes);
                 Self::append(&mut state, Queued { body, event })
             }
             OutFrame::Delta { key, whole, text } => {

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 use crate::config::ConfigLoader;
+use crate::engine::extension::Extensions;
 use crate::exec::{Environments, Sandbox};
 use crate::model::Models;
 use crate::protocol::ThreadId;
@@ -20,8 +21,12 @@ use crate::rpc::notices::Notices;
 use crate::rpc::pending::PendingServerRequests;
 use crate::rpc::processes::ProcessDirectory;
 use crate::rpc::replay::ReplayLimits;
+use crate::rpc::searches::FileSearches;
+use crate::rpc::watches::FsWatches;
 use crate::settings::Settings;
+use crate::skills::{Skills, WatchedRoots};
 use crate::store::{AgentGraphStore, ThreadStore};
+use crate::watch::FolderWatcher;
 
 /// Everything handlers can reach.
 pub struct Services {
@@ -57,6 +62,18 @@ pub struct Services {
     pub turn_count: Arc<TurnCounter>,
     /// How this server names itself.
     pub identity: Identity,
+    /// The skills of every folder.
+    pub skills: Arc<Skills>,
+    /// The roots of skills that loaded threads use.
+    pub watched_roots: Arc<WatchedRoots>,
+    /// What adds to threads.
+    pub extensions: Extensions,
+    /// Watches folders for whoever asks.
+    pub watcher: Arc<FolderWatcher>,
+    /// The paths that clients watch.
+    pub fs_watches: FsWatches,
+    /// The file searches that go on.
+    pub file_searches: FileSearches,
     /// What every new client is told after `initialize`.
     pub notices: Notices,
 }

@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["methods"],
     &["rpc"],
     &["engine"],
-    &["model", "exec", "store", "hooks"],
+    &["model", "exec", "store", "hooks", "watch", "search", "skills"],
     &["config", "settings", "telemetry"],
     &["protocol", "files"],
 ];

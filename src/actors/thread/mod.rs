@@ -317,6 +317,7 @@ impl ThreadActor {
             }
             ThreadCommand::Told(item) => self.told(item, ctx),
             ThreadCommand::ReportTo(parent) => self.report_to = Some(parent),
+            ThreadCommand::UseHooks(hooks) => self.turn_services.hooks.replace(hooks),
             ThreadCommand::PursueGoal => self.pursue_goal(ctx),
             ThreadCommand::EndProcesses(reply) => {
                 self.turn_services.commands.sessions.close();

@@ -32,7 +32,7 @@ impl Outbox for Frames {
     fn push(&self, frame: OutFrame) {
         assert!(!self.1.swap(false, Ordering::Relaxed), "as asked");
         let bytes = match frame {
-            OutFrame::Whole(bytes) | OutFrame::Delta { whole: bytes, .. } => bytes,
+            OutFrame::Whole(bytes) | OutFrame::Bulk(bytes) | OutFrame::Delta { whole: bytes, .. } => bytes,
         };
         let _ = self.0.send(serde_json::from_slice(&bytes).unwrap());
     }

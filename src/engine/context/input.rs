@@ -1,12 +1,11 @@
-//! The user's input as the model gets it: one user message with a part per item, and one message per skill.
+//! The user's input as the model gets it: one user message with a part per item. What it leads to beside that (skills) is
+//! added by extensions.
 //!
-//! Files are read here, so a picture or a skill is as it was when the turn began. What cannot be read becomes a note to
-//! the model or a warning to the client; it never fails the turn.
+//! Files are read here, so a picture is as it was when the turn began. What cannot be read becomes a note to the model; it
+//! never fails the turn.
 
-use std::collections::HashSet;
 use std::path::Path;
 
-use crate::files;
 use crate::model::InputItem;
 use crate::protocol::{ContentItem, ImageDetail, UserInput};
 
@@ -59,17 +58,13 @@ pub fn check_size(input: &[UserInput]) -> Result<(), InputTooLarge> {
 pub struct UserMessage {
     /// The message; none for an input without anything to say.
     pub message: Option<InputItem>,
-    /// A message for each skill that was named, after the message.
-    pub skills: Vec<InputItem>,
-    /// What clients are told went wrong.
-    pub warnings: Vec<String>,
 }
 
 impl UserMessage {
     /// Reads the input; `images` says whether the model takes any.
     /// Goes to the blocking pool only when there are files to read.
     pub async fn read(input: &[UserInput], images: bool) -> Self {
-        let reads = |item: &UserInput| matches!(item, UserInput::LocalImage { .. } | UserInput::Skill { .. });
+        let reads = |item: &UserInput| matches!(item, UserInput::LocalImage { .. });
         if !input.iter().any(reads) {
             return Self::build(input, images);
         }
@@ -83,7 +78,6 @@ impl UserMessage {
         let mut built = UserMessage::default();
         let mut parts = Vec::with_capacity(input.len());
         let mut pictures = 0;
-        let mut known = HashSet::new();
         for item in input {
             match item {
                 UserInput::Text { text, .. } => parts.push(message::text(text.as_str())),
@@ -99,31 +93,13 @@ impl UserMessage {
                     pictures += 1;
                     local_picture(&mut parts, path, pictures);
                 }
-                UserInput::Skill { name, path } => {
-                    if known.insert(path.as_str()) {
-                        built.skill(name, path);
-                    }
-                }
-                UserInput::Mention { .. } => {}
+                UserInput::Skill { .. } | UserInput::Mention { .. } => {}
             }
         }
         if !parts.is_empty() {
             built.message = Some(message::user(&parts));
         }
         built
-    }
-
-    fn skill(&mut self, name: &str, path: &str) {
-        match files::read_text(Path::new(path)) {
-            Ok(text) => self.skills.push(message::user_texts(vec![format!(
-                "<skill>\n<name>{name}</name>\n<path>{path}</path>\n{text}\n</skill>"
-            )])),
-            // A skill that is not there counts as one that nobody knows: nothing to add, nothing to warn of.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => self
-                .warnings
-                .push(format!("Failed to load skill {name} at {path}: {error}")),
-        }
     }
 }
 
@@ -214,25 +190,6 @@ mod tests {
                 ),
             ])
         );
-    }
-
-    #[tokio::test]
-    async fn a_skill_is_its_own_message_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("SKILL.md").display().to_string();
-        std::fs::write(&path, "Do it.").unwrap();
-        let skill = |path: &str| UserInput::Skill {
-            name: "painter".into(),
-            path: path.into(),
-        };
-        let built = UserMessage::read(
-            &[text("go"), skill(&path), skill(&path), skill("/none"), skill("/")],
-            true,
-        )
-        .await;
-        assert_eq!((built.skills.len(), built.warnings.len()), (1, 1));
-        assert!(built.skills[0].get().contains("<skill>\\n<name>painter</name>"));
-        assert!(UserMessage::read(&[skill(&path)], true).await.message.is_none());
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod permissions;
 pub mod personality;
 pub mod project_docs;
 mod situation;
+pub mod skills;
 pub mod summary;
 
 pub use input::{InputTooLarge, UserMessage, check_size};

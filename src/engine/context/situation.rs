@@ -1,6 +1,7 @@
 //! What the model has to be told before a turn: everything the first time, afterwards what has changed.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
@@ -29,7 +30,7 @@ pub struct Situation<'a> {
     /// What the model can ask for beside leaving the sandbox.
     pub asks: Asks,
     /// Further developer sections of the first turn, tags included (skills, plugins, memories), in order.
-    pub sections: &'a [String],
+    pub sections: &'a [Arc<str>],
     /// The thread's base instructions, as the JSON string that requests carry.
     pub instructions: &'a RawValue,
     /// Whether client or configuration gave the base instructions; nothing is then said of voices.
@@ -58,7 +59,7 @@ impl Situation<'_> {
         );
         sections.extend(self.mode());
         sections.extend(self.voice().filter(|_| !self.has_voice_built_in()));
-        sections.extend_from_slice(self.sections);
+        sections.extend(self.sections.iter().map(|section| section.to_string()));
         let mut blocks = Vec::new();
         // What a project wants done says nothing to whoever cannot do anything.
         if !self.settings.environments.is_empty() {

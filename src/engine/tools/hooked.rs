@@ -54,7 +54,7 @@ pub struct Called {
 
 /// Runs a call with the hooks around it.
 pub async fn run(tool: &dyn Tool, mut cx: ToolContext) -> Called {
-    let set = Arc::clone(&cx.turn.services.hooks);
+    let set = cx.turn.services.hooks.get();
     let wanted = set.has(HookEventName::PreToolUse) || set.has(HookEventName::PostToolUse);
     let Some(mut call) = wanted.then(|| tool.hooked(&cx.call)).flatten() else {
         return Called {

@@ -18,7 +18,6 @@ use crate::engine::tools::{Tool, ToolCall, ToolContext, ToolInput, ToolOutput, T
 use crate::model::retry::RetryPolicy;
 use crate::model::{ModelError, ModelProvider, ModelStream, RequestIdentity, SamplingRequest, catalog, json_text};
 use crate::protocol::{FunctionCallOutputBody, ThreadId};
-use crate::rpc::OutFrame;
 use crate::store::{Durability, LocalThreadStore, NewThread, SessionMeta, ThreadStore};
 
 /// A provider that nobody asks.
@@ -73,9 +72,10 @@ impl Trial {
             agents: None,
             shell: "bash".into(),
             project_docs: ProjectDocs::default(),
-            sections: vec![],
+            extensions: Default::default(),
+            contributed: Default::default(),
             raw_events: false,
-            hooks: Arc::default(),
+            hooks: Default::default(),
             came_by: std::sync::Mutex::new(None),
             patch_approvals: Default::default(),
             guardian: Default::default(),
@@ -162,7 +162,7 @@ pub(crate) type Told = (String, Value);
 
 fn take(event: TurnEvent, decision: &str) -> Vec<Told> {
     let parse = |notification: crate::rpc::EncodedNotification| {
-        let (OutFrame::Whole(bytes) | OutFrame::Delta { whole: bytes, .. }) = notification.frame();
+        let bytes = notification.frame().bytes();
         let message: Value = serde_json::from_slice(bytes).unwrap();
         (notification.method().to_owned(), message["params"].clone())
     };

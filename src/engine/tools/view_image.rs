@@ -11,7 +11,7 @@ use crate::engine::context::image::{self, ImageError};
 use crate::engine::items;
 use crate::engine::tools::{Tool, ToolContext, ToolOffer, ToolOutput, function_spec, parse_arguments};
 use crate::exec::files::Files;
-use crate::exec::sandbox::policy::normalised;
+use crate::files::normalised;
 use crate::protocol::{AbsolutePathBuf, FunctionCallOutputContentItem, ImageDetail, InputModality, ThreadItem};
 
 /// The tool.

@@ -87,7 +87,7 @@ impl Task {
 
     /// Tells hooks that the turn would end now. Returns whether one sends the model back to work.
     pub(super) async fn sent_back_by_hooks(&mut self, sent_back: bool) -> Result<bool, Failure> {
-        if !self.scope.services.hooks.has(HookEventName::Stop) {
+        if !self.scope.services.hooks.get().has(HookEventName::Stop) {
             return Ok(false);
         }
         let stop = Event {

@@ -104,6 +104,13 @@ impl Task {
         };
         let images = self.scope.model.input_modalities.contains(&InputModality::Image);
         let said = UserMessage::read(input, images).await;
+        let services = &self.scope.services;
+        let added = services
+            .extensions
+            .input(self.scope.settings.cwd.as_path(), input)
+            .await;
+        let mut warnings = services.contributed.take_warnings();
+        warnings.extend(added.warnings);
         let id = items::new_id();
         let mut raw = context;
         raw.extend(said.message.clone());
@@ -118,8 +125,8 @@ impl Task {
         for context in &hook_contexts {
             self.remember(Arc::clone(context));
         }
-        for skill in &said.skills {
-            self.remember(Arc::clone(skill));
+        for item in &added.items {
+            self.remember(Arc::clone(item));
         }
         self.flush().await?;
         for item in &raw {
@@ -133,10 +140,10 @@ impl Task {
             items::publish_started(self.host(), item.clone()).await;
             items::publish_completed(self.host(), item).await;
         }
-        for item in hook_contexts.iter().chain(&said.skills) {
+        for item in hook_contexts.iter().chain(&added.items) {
             self.publish_raw(item).await;
         }
-        for message in said.warnings {
+        for message in warnings {
             let thread_id = Some(self.host().thread_id.to_string());
             self.host().publish(&WarningNotification { message, thread_id }).await;
         }
@@ -175,7 +182,7 @@ pub(super) fn tell(
             with_command: services.config.feature(exec_command::ADDITIONAL_PERMISSIONS),
             ahead: services.config.feature(request_permissions::FEATURE),
         },
-        sections: &services.sections,
+        sections: &services.contributed.sections,
         instructions: &services.instructions,
         instructions_given: services.config.base_instructions.is_some(),
         tell_permissions: services.config.include_permissions_instructions,

@@ -24,7 +24,7 @@ use crate::protocol::{
     AgentMessageDeltaNotification, ApprovalsReviewer, AskForApproval, ItemCompletedNotification, ModeKind,
     SubAgentSource, ThreadItem, ThreadTokenUsageUpdatedNotification, TurnStatus,
 };
-use crate::rpc::{EncodedNotification, OutFrame};
+use crate::rpc::EncodedNotification;
 use crate::store::{
     AgentMessage, EnteredReviewMode, EventMsg, ExitedReviewMode, ItemIdOf, RolloutItem, StoreError, TaskStarted,
     TextEvent,
@@ -260,7 +260,7 @@ fn completed(notification: &EncodedNotification) -> Option<ThreadItem> {
     struct Envelope {
         params: ItemCompletedNotification,
     }
-    let (OutFrame::Whole(bytes) | OutFrame::Delta { whole: bytes, .. }) = notification.frame();
+    let bytes = notification.frame().bytes();
     let envelope: Envelope = serde_json::from_slice(bytes).ok()?;
     Some(envelope.params.item)
 }

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::exec::sandbox::policy::{Place, normalised};
+use crate::exec::sandbox::policy::Place;
+use crate::files::normalised;
 use crate::protocol::{AbsolutePathBuf, FileSystemPath, FileSystemSpecialPath};
 
 /// A path as a model or a configuration writes it: relative to `base`, or below the user's home (`~`).

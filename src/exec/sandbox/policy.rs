@@ -3,10 +3,11 @@
 //! Resolved once per command from the policy of the turn, its workspace roots and the disk; links of roots are followed
 //! here, so that whoever enforces the result works on real paths. Everything may be read: that is what the policies say.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::files::normalised;
 use crate::protocol::{AbsolutePathBuf, SandboxPolicy};
 
 /// Folders below a writable root that stay read-only: they steer the agent or the repository itself.
@@ -242,21 +243,6 @@ fn git_folder(root: &Path) -> Option<PathBuf> {
     let text = std::fs::read_to_string(&pointer).ok()?;
     let folder = root.join(text.strip_prefix("gitdir:")?.trim());
     Some(folder.canonicalize().unwrap_or_else(|_| normalised(&folder)))
-}
-
-/// `path` without `.` and `..`, by its text alone.
-pub fn normalised(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                plain.pop();
-            }
-            other => plain.push(other),
-        }
-    }
-    plain
 }
 
 #[cfg(test)]

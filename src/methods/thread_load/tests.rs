@@ -33,10 +33,14 @@ pub(crate) fn seed(home: &Path) -> ThreadSeed {
         .seed(
             &models,
             RequestIdentity::default(),
-            CommandState::default(),
-            goal,
-            HookSet::default(),
-            None,
+            Company {
+                commands: CommandState::default(),
+                goal,
+                hooks: HookSet::default(),
+                agents: None,
+                extensions: Extensions::default(),
+                contributed: Contribution::default(),
+            },
         )
         .unwrap()
 }

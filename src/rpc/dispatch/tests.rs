@@ -107,7 +107,7 @@ fn call(work: impl Future<Output = Bytes> + Send + 'static, caller: &Caller) -> 
         lane: None,
         left_lane: CancellationToken::new(),
         client: caller.client.clone(),
-        work: Box::pin(work),
+        work: Box::pin(async { OutFrame::Whole(work.await) }),
         effects: effects.clone(),
     };
     (call, effects)

@@ -16,7 +16,7 @@ use super::grammar::{GrammarError, Hunk, Patch};
 use crate::engine::diff::Effect;
 use crate::exec::files::{Files, Look};
 use crate::exec::sandbox::Confinement;
-use crate::exec::sandbox::policy::normalised;
+use crate::files::normalised;
 use crate::protocol::{AbsolutePathBuf, FileUpdateChange, PatchChangeKind};
 
 /// The longest file that a patch changes.

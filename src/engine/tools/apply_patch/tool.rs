@@ -302,7 +302,7 @@ type Refusal = (String, PatchApplyStatus);
 /// Asks the hooks, then the user or a judge, and shows the item meanwhile. Returns why the patch may not be applied, if it
 /// may not.
 async fn refused(cx: &ToolContext, environment: &Environment, patch: &VerifiedPatch, text: &str) -> Option<Refusal> {
-    let hooked = cx.turn.services.hooks.has(HookEventName::PermissionRequest);
+    let hooked = cx.turn.services.hooks.get().has(HookEventName::PermissionRequest);
     if hooked {
         let item = item(&cx.call.call_id, patch, PatchApplyStatus::InProgress);
         items::publish_started(&cx.turn.host, item).await;

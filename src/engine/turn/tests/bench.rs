@@ -159,14 +159,15 @@ impl Bench {
                 None => ToolSet::new(&setup.dynamic),
             },
             commands: Default::default(),
-            hooks: Arc::default(),
+            hooks: Default::default(),
             came_by: std::sync::Mutex::new(None),
             agents: None,
             patch_approvals: Default::default(),
             guardian: Default::default(),
             shell: "bash".into(),
             project_docs: Default::default(),
-            sections: Vec::new(),
+            extensions: Default::default(),
+            contributed: Default::default(),
             raw_events: setup.raw_events,
         });
         let cwd = AbsolutePathBuf::new(cwd).unwrap();
@@ -245,7 +246,7 @@ impl Bench {
                 match event {
                     TurnEvent::Publish(_, notification) => {
                         let bytes = match notification.frame() {
-                            OutFrame::Whole(bytes) => bytes,
+                            OutFrame::Whole(bytes) | OutFrame::Bulk(bytes) => bytes,
                             OutFrame::Delta { whole, .. } => whole,
                         };
                         heard.lock().unwrap().push(serde_json::from_slice(bytes).unwrap());

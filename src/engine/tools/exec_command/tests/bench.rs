@@ -105,9 +105,10 @@ impl Bench {
             commands: CommandState::default(),
             shell: "bash".into(),
             project_docs: Default::default(),
-            sections: Vec::new(),
+            extensions: Default::default(),
+            contributed: Default::default(),
             raw_events: false,
-            hooks: Arc::default(),
+            hooks: Default::default(),
             came_by: std::sync::Mutex::new(None),
             patch_approvals: Default::default(),
             guardian: Default::default(),
@@ -267,7 +268,7 @@ impl Bench {
 async fn listen(mut told: mpsc::Receiver<TurnEvent>, ear: Arc<Ear>, answer: Answering, cancel: CancellationToken) {
     let note = |notification: EncodedNotification| {
         let bytes = match notification.frame() {
-            OutFrame::Whole(bytes) => bytes,
+            OutFrame::Whole(bytes) | OutFrame::Bulk(bytes) => bytes,
             OutFrame::Delta { whole, .. } => whole,
         };
         let message: Value = serde_json::from_slice(bytes).unwrap();
