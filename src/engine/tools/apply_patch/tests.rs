@@ -223,7 +223,7 @@ fn a_failure_half_way_is_told() {
         "*** Add File: two",
         "+2",
     ]);
-    let applied = apply(&verify(parse(&text).unwrap(), &cwd, &LocalFiles).unwrap());
+    let applied = apply(&verify(parse(&text).unwrap(), &cwd, &LocalFiles).unwrap(), &LocalFiles);
     assert_eq!(applied.stderr, format!("Failed to write file {cwd}/dir\n"));
     assert_eq!(applied.effects, None);
     assert!(dir.path().join("one").exists() && !dir.path().join("two").exists());
@@ -233,7 +233,11 @@ fn a_failure_half_way_is_told() {
 fn unreadable_files_are_told_with_the_reason() {
     let (dir, cwd) = folder();
     std::fs::write(dir.path().join("bin"), b"a\xff\n").unwrap();
-    let told = |lines: &[&str]| verify(parse(&patch(lines)).unwrap(), &cwd).unwrap_err().to_string();
+    let told = |lines: &[&str]| {
+        verify(parse(&patch(lines)).unwrap(), &cwd, &LocalFiles)
+            .unwrap_err()
+            .to_string()
+    };
     assert_eq!(
         told(&["*** Update File: none", "-a"]),
         format!("Failed to read file to update {cwd}/none: No such file or directory (os error 2)")
@@ -253,7 +257,7 @@ fn a_move_onto_itself_keeps_the_file() {
     let (dir, cwd) = folder();
     std::fs::write(dir.path().join("a"), "1\n").unwrap();
     let text = patch(&["*** Update File: a", "*** Move to: ./a", "-1", "+2"]);
-    assert!(apply(&verify(parse(&text).unwrap(), &cwd, &LocalFiles).unwrap()).success());
+    assert!(apply(&verify(parse(&text).unwrap(), &cwd, &LocalFiles).unwrap(), &LocalFiles).success());
     assert_eq!(std::fs::read_to_string(dir.path().join("a")).unwrap(), "2\n");
 }
 
