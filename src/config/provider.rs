@@ -46,12 +46,12 @@ pub struct ProviderConfig {
     pub stream_max_retries: Option<u64>,
     /// Silence after which a stream counts as broken (default 300,000 ms).
     pub stream_idle_timeout_ms: Option<u64>,
-    /// Accepted and unused: there is no WebSocket transport to the model here.
+    /// How long opening a WebSocket may take (default 15,000 ms).
     pub websocket_connect_timeout_ms: Option<u64>,
     /// Whether OpenAI credentials are needed.
     #[serde(default)]
     pub requires_openai_auth: bool,
-    /// Accepted and unused: HTTP is always used.
+    /// Whether answers are asked for over WebSockets, with requests as the second choice.
     #[serde(default)]
     pub supports_websockets: bool,
 }

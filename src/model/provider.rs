@@ -41,6 +41,12 @@ pub trait ModelProvider: Send + Sync + fmt::Debug {
         cancel: CancellationToken,
     ) -> BoxFuture<'_, Result<ModelStream, ModelError>>;
 
+    /// Has the provider reach a thread's model in a plainer way from now on, after the present one failed for good.
+    /// False where there is none that was not tried.
+    fn fall_back(&self, _thread: &str) -> bool {
+        false
+    }
+
     /// Whether the provider compacts conversations by itself; otherwise the model is asked for a summary.
     fn compacts(&self) -> bool {
         false
@@ -229,6 +235,8 @@ pub enum ModelEvent {
     },
     /// An item is whole. A tool call may be executed at once.
     ItemDone(OutputItem),
+    /// The provider told the state of the rate limits in mid-stream.
+    RateLimits(RateLimitSnapshot),
     /// The provider named, in mid-stream, the model that answers.
     ServerModel(String),
     /// The provider recommends verifications of the account.

@@ -1,4 +1,4 @@
-//! Rate limits as response headers tell them.
+//! Rate limits as response headers tell them, and messages over WebSockets.
 //!
 //! A limit family is a prefix: `x-codex-primary-used-percent` belongs to `codex`, `x-codex-other-primary-…` to
 //! `codex_other`. One answer may describe several families; clients are shown the last of them in order of name, with
@@ -7,8 +7,9 @@
 use std::collections::BTreeSet;
 
 use reqwest::header::HeaderMap;
+use serde::Deserialize;
 
-use crate::protocol::{CreditsSnapshot, RateLimitSnapshot, RateLimitWindow};
+use crate::protocol::{CreditsSnapshot, PlanType, RateLimitSnapshot, RateLimitWindow};
 
 const PLAIN: &str = "codex";
 
@@ -30,6 +31,70 @@ pub fn from_headers(headers: &HeaderMap) -> Option<RateLimitSnapshot> {
         }
     }
     found
+}
+
+/// What a provider says in a message of the type `codex.rate_limits`; none for any other message.
+pub fn from_event(payload: &str) -> Option<RateLimitSnapshot> {
+    #[derive(Deserialize)]
+    struct Event {
+        #[serde(rename = "type")]
+        kind: String,
+        #[serde(default)]
+        plan_type: Option<PlanType>,
+        #[serde(default)]
+        rate_limits: Option<Windows>,
+        #[serde(default)]
+        credits: Option<Credits>,
+        #[serde(default)]
+        metered_limit_name: Option<String>,
+        #[serde(default)]
+        limit_name: Option<String>,
+    }
+    #[derive(Default, Deserialize)]
+    struct Windows {
+        #[serde(default)]
+        primary: Option<Window>,
+        #[serde(default)]
+        secondary: Option<Window>,
+    }
+    #[derive(Deserialize)]
+    struct Window {
+        used_percent: f64,
+        #[serde(default)]
+        window_minutes: Option<i64>,
+        #[serde(default)]
+        reset_at: Option<i64>,
+    }
+    #[derive(Deserialize)]
+    struct Credits {
+        has_credits: bool,
+        unlimited: bool,
+        #[serde(default)]
+        balance: Option<String>,
+    }
+    let event: Event = serde_json::from_str(payload).ok()?;
+    if event.kind != "codex.rate_limits" {
+        return None;
+    }
+    let windows = event.rate_limits.unwrap_or_default();
+    let window = |window: Window| RateLimitWindow {
+        resets_at: window.reset_at,
+        used_percent: window.used_percent.round() as i32,
+        window_duration_mins: window.window_minutes,
+    };
+    Some(RateLimitSnapshot {
+        credits: event.credits.map(|credits| CreditsSnapshot {
+            balance: credits.balance,
+            has_credits: credits.has_credits,
+            unlimited: credits.unlimited,
+        }),
+        limit_id: Some(event.metered_limit_name.unwrap_or_else(|| PLAIN.to_owned())),
+        limit_name: event.limit_name,
+        plan_type: event.plan_type,
+        primary: windows.primary.map(window),
+        rate_limit_reached_type: None,
+        secondary: windows.secondary.map(window),
+    })
 }
 
 /// The snapshot of the one family that a refused request hit (`x-codex-active-limit`, else the plain one).

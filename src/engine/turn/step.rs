@@ -144,6 +144,7 @@ impl Task {
                     self.saw_output();
                     self.done(item, answer).await?;
                 }
+                ModelEvent::RateLimits(limits) => self.note_rate_limits(Some(&limits)),
                 ModelEvent::ServerModel(model) => self.check_route(&model).await,
                 ModelEvent::Verification(verifications) => {
                     let host = self.host();

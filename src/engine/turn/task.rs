@@ -17,6 +17,7 @@ use crate::engine::turn::{Conversation, TurnJob};
 use crate::model::{InputItem, ModelError};
 use crate::protocol::{
     CodexErrorInfo, ErrorNotification, RawResponseItemCompletedNotification, ResponseItem, TurnError, UserInput,
+    WarningNotification,
 };
 use crate::store::{EventMsg, RolloutItem, StoreError};
 
@@ -157,21 +158,32 @@ impl Task {
                 continue;
             }
             failures += 1;
-            self.pause_before_retry(failures, error).await?;
+            failures = self.pause_before_retry(failures, error).await?;
         }
     }
 
-    /// Waits until a request may be tried again, and says so; ends the turn when it may not.
-    pub(super) async fn pause_before_retry(&mut self, failures: u64, error: ModelError) -> Result<(), Failure> {
+    /// Waits until a request may be tried again, and says so; ends the turn when it may not. Returns the failures that
+    /// count from now on: none, once the provider is reached in another way.
+    pub(super) async fn pause_before_retry(&mut self, failures: u64, error: ModelError) -> Result<u64, Failure> {
         let provider = Arc::clone(&self.scope.services.provider);
         let Some(delay) = provider.retry().next(failures, &error) else {
-            return Err(self.give_up(error).await);
+            let thread = self.host().thread_id.to_string();
+            if !(error.is_retryable() && provider.fall_back(&thread)) {
+                return Err(self.give_up(error).await);
+            }
+            let message = format!("The WebSocket to the provider does not work; going on with plain requests. {error}");
+            let warning = WarningNotification {
+                message,
+                thread_id: Some(thread),
+            };
+            self.host().publish(&warning).await;
+            return Ok(0);
         };
         let notice = error.to_retry_notice(failures, provider.retry().stream_max_retries);
         self.host().publish(&self.error(notice)).await;
         tokio::select! {
             () = self.host().cancel.cancelled() => Err(Failure::Interrupted),
-            () = tokio::time::sleep(delay) => Ok(()),
+            () = tokio::time::sleep(delay) => Ok(failures),
         }
     }
 

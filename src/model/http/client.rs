@@ -17,25 +17,35 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longer than the pauses within a turn, shorter than most servers' patience.
 const IDLE_CONNECTION: Duration = Duration::from_secs(50);
 
-thread_local! {
-    static LOCAL: OnceCell<Client> = const { OnceCell::new() };
+/// What a client is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Requests with answers.
+    Requests,
+    /// Connections that become WebSockets, which only the first HTTP can.
+    Sockets,
 }
 
-static SHARED: tokio::sync::OnceCell<Client> = tokio::sync::OnceCell::const_new();
+thread_local! {
+    static LOCAL: [OnceCell<Client>; 2] = const { [OnceCell::new(), OnceCell::new()] };
+}
+
+static SHARED: [tokio::sync::OnceCell<Client>; 2] =
+    [tokio::sync::OnceCell::const_new(), tokio::sync::OnceCell::const_new()];
 
 /// The client to reach `url` with.
-pub(in crate::model) async fn client(url: &Url) -> Result<Client, ModelError> {
+pub(super) async fn client(url: &Url, purpose: Purpose) -> Result<Client, ModelError> {
     if is_local(url) {
-        return LOCAL.with(|local| match local.get() {
+        return LOCAL.with(|local| match local[purpose as usize].get() {
             Some(client) => Ok(client.clone()),
             None => {
-                let client = build(base().no_proxy().tls_certs_only([]))?;
-                Ok(local.get_or_init(|| client).clone())
+                let client = build(base(purpose).no_proxy().tls_certs_only([]))?;
+                Ok(local[purpose as usize].get_or_init(|| client).clone())
             }
         });
     }
-    let shared = SHARED.get_or_try_init(|| async {
-        let built = tokio::task::spawn_blocking(|| build(base())).await;
+    let shared = SHARED[purpose as usize].get_or_try_init(|| async move {
+        let built = tokio::task::spawn_blocking(move || build(base(purpose))).await;
         built.map_err(|error| ModelError::Provider(format!("cannot prepare the HTTP client: {error}")))?
     });
     shared.await.cloned()
@@ -47,11 +57,15 @@ fn is_local(url: &Url) -> bool {
     url.scheme() == "http" && (host == "localhost" || address.is_some_and(|address| address.is_loopback()))
 }
 
-fn base() -> ClientBuilder {
-    Client::builder()
+fn base(purpose: Purpose) -> ClientBuilder {
+    let builder = Client::builder()
         .tcp_nodelay(true)
         .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(IDLE_CONNECTION)
+        .pool_idle_timeout(IDLE_CONNECTION);
+    match purpose {
+        Purpose::Requests => builder,
+        Purpose::Sockets => builder.http1_only(),
+    }
 }
 
 fn build(builder: ClientBuilder) -> Result<Client, ModelError> {
@@ -84,7 +98,7 @@ mod tests {
         let url = Url::parse("http://127.0.0.1:1/").unwrap();
         let _ = rustls::crypto::ring::default_provider().install_default();
         let started = std::time::Instant::now();
-        client(&url).await.unwrap();
+        client(&url, Purpose::Requests).await.unwrap();
         let took = started.elapsed();
         assert!(took < Duration::from_millis(100), "{took:?}");
     }

@@ -15,8 +15,9 @@ use reqwest::{Response, StatusCode, Url};
 use tokio_util::sync::CancellationToken;
 
 use super::auth::Auth;
+use super::client::{self, Purpose};
 use super::sse::{Decoder, MAX_EVENT};
-use super::{client, failure, headers};
+use super::{failure, headers};
 use crate::config::ProviderConfig;
 use crate::model::error::ModelError;
 use crate::model::provider::{ModelEvent, ModelStream, SamplingRequest};
@@ -57,7 +58,7 @@ pub(in crate::model) struct Endpoint {
     pub(in crate::model) headers: HeaderMap,
     /// The limits.
     pub(in crate::model) retry: RetryPolicy,
-    auth: Auth,
+    pub(super) auth: Auth,
 }
 
 impl Endpoint {
@@ -126,7 +127,7 @@ impl Endpoint {
 
     /// Asks for what is there, and gives the status of whatever answer comes.
     pub(in crate::model) async fn look(&self) -> Result<u16, ModelError> {
-        let client = client::client(&self.url).await?;
+        let client = client::client(&self.url, Purpose::Requests).await?;
         let mut headers = self.headers.clone();
         if let Some(token) = self.auth.header(false).await? {
             headers.insert(AUTHORIZATION, token);
@@ -151,7 +152,7 @@ impl Endpoint {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Response, ModelError> {
-        let client = client::client(url).await?;
+        let client = client::client(url, Purpose::Requests).await?;
         let (mut attempt, mut renewed) = (0, false);
         loop {
             let failed = match self.post(&client, url, headers.clone(), body.clone(), renewed).await? {
@@ -193,7 +194,7 @@ impl Endpoint {
         tokio::time::timeout(limit, sent).await.map_err(|_| idle())
     }
 
-    async fn refusal(&self, mut response: Response) -> ModelError {
+    pub(super) async fn refusal(&self, mut response: Response) -> ModelError {
         let mut body = Vec::new();
         let read = async {
             while let Ok(Some(chunk)) = response.chunk().await {
@@ -301,7 +302,7 @@ impl<R: EventReader> Answer<R> {
 }
 
 /// Waits up to a moment; for ever, where it lies too far ahead to be told.
-async fn by<T>(
+pub(in crate::model) async fn by<T>(
     end: Option<tokio::time::Instant>,
     wait: impl Future<Output = T>,
 ) -> Result<T, tokio::time::error::Elapsed> {

@@ -7,5 +7,7 @@ mod exchange;
 pub(in crate::model) mod failure;
 pub(in crate::model) mod headers;
 pub(in crate::model) mod sse;
+mod upgrade;
 
 pub(in crate::model) use exchange::{Endpoint, EventReader};
+pub(in crate::model) use upgrade::{Socket, Upgrade};

@@ -2,11 +2,14 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use reqwest::Url;
 use tokio_util::sync::CancellationToken;
 
+use super::socket::Sockets;
 use super::{compact, events, request};
 use crate::config::ProviderConfig;
 use crate::model::error::ModelError;
@@ -20,6 +23,8 @@ pub struct ResponsesProvider {
     endpoint: Endpoint,
     /// Where conversations are compacted, at a provider that does.
     compact_url: Option<Url>,
+    /// The WebSockets, at a provider that has them.
+    sockets: Option<Arc<Sockets>>,
 }
 
 impl ResponsesProvider {
@@ -30,7 +35,12 @@ impl ResponsesProvider {
     pub fn new(id: &str, config: &ProviderConfig, home: &Path) -> Result<Self, ModelError> {
         let endpoint = Endpoint::new(id, config, home, "responses")?;
         let compact_url = compact::url(config, &endpoint.url);
-        Ok(ResponsesProvider { endpoint, compact_url })
+        let open_limit = Duration::from_millis(config.websocket_connect_timeout_ms.unwrap_or(15_000));
+        Ok(ResponsesProvider {
+            endpoint,
+            compact_url,
+            sockets: config.supports_websockets.then(|| Arc::new(Sockets::new(open_limit))),
+        })
     }
 }
 
@@ -63,9 +73,18 @@ impl ModelProvider for ResponsesProvider {
         cancel: CancellationToken,
     ) -> BoxFuture<'_, Result<ModelStream, ModelError>> {
         Box::pin(async move {
+            if let Some(sockets) = &self.sockets
+                && let Some(stream) = sockets.stream(&self.endpoint, &request, cancel.clone()).await?
+            {
+                return Ok(stream);
+            }
             let body = request::body(&request);
             self.endpoint.stream(&request, body, Reader, cancel).await
         })
+    }
+
+    fn fall_back(&self, thread: &str) -> bool {
+        self.sockets.as_ref().is_some_and(|sockets| sockets.leave(thread))
     }
 
     fn compacts(&self) -> bool {

@@ -3,6 +3,7 @@
 mod exchange;
 mod failing;
 mod server;
+mod socket;
 mod streaming;
 
 use std::sync::Arc;

@@ -44,7 +44,7 @@ impl Task {
                 }
                 Err(error) if error.is_retryable() && failures < RETRIES => {
                     failures += 1;
-                    self.pause_before_retry(failures, error).await?;
+                    failures = self.pause_before_retry(failures, error).await?;
                 }
                 Err(error) => return Err(failure(&error)),
             }

@@ -42,7 +42,7 @@ impl Task {
                 continue;
             }
             failures += 1;
-            self.pause_before_retry(failures, error).await?;
+            failures = self.pause_before_retry(failures, error).await?;
         }
     }
 
