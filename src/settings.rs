@@ -110,6 +110,10 @@ pub struct Settings {
     pub http_workers: usize,
     /// How many connections the listeners hold at once, all together.
     pub max_connections: usize,
+    /// How many processes a client may run at once by `process/*` and `command/exec`.
+    pub max_processes_per_connection: usize,
+    /// How many processes all clients may run at once that way.
+    pub max_processes: usize,
 }
 
 /// Why settings could not be read.
@@ -177,6 +181,8 @@ impl Settings {
             sandbox_method: SandboxMethod::Auto,
             http_workers: cores.min(4),
             max_connections: 16_384,
+            max_processes_per_connection: 256,
+            max_processes: 1024,
         }
     }
 
@@ -199,13 +205,15 @@ impl Settings {
     }
 
     fn check(&self) -> Result<(), SettingsError> {
-        let positive: [(&'static str, usize); 6] = [
+        let positive: [(&'static str, usize); 8] = [
             ("frame_limit_bytes", self.frame_limit),
             ("message_limit_bytes", self.message_limit),
             ("outbox_limit_bytes", self.outbox_limit),
             ("in_flight_limit", self.in_flight_limit),
             ("http_workers", self.http_workers),
             ("max_connections", self.max_connections),
+            ("max_processes_per_connection", self.max_processes_per_connection),
+            ("max_processes", self.max_processes),
         ];
         if let Some((key, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
             return Err(SettingsError::OutOfRange {

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::actors::db::{self, Db};
+use crate::actors::process::{ProcessLimits, Processes};
 use crate::actors::skills_watcher::SkillsWatcher;
 use crate::actors::supervisor::{Supervise, Supervisor, SupervisorHandle};
 use crate::actors::thread::{Surroundings, ThreadRegistry};
@@ -174,6 +175,10 @@ pub(crate) fn services(settings: Settings, config: &[(String, String)], store: &
         sandbox: Arc::new(Sandbox::new(settings.sandbox_method)),
         models: Models::new(home.clone()),
         threads: Arc::new(threads),
+        processes: Arc::new(Processes::new(ProcessLimits {
+            each_connection: settings.max_processes_per_connection,
+            total: settings.max_processes,
+        })),
         clients,
         pending,
         replay,
@@ -322,6 +327,12 @@ impl Server {
             .is_err()
         {
             tracing::warn!("threads still run at the end");
+        }
+        if timeout(LAST_WORDS, self.kernel.services().processes.shutdown())
+            .await
+            .is_err()
+        {
+            tracing::warn!("processes of clients still run at the end");
         }
         let index = self.index.lock().ok().and_then(|mut index| index.take());
         if let Some(index) = index

@@ -1,4 +1,4 @@
-//! The actors: supervisor, connection, thread, db. Each owns its state; nobody else locks it.
+//! The actors: supervisor, connection, thread, process, db. Each owns its state; nobody else locks it.
 
 pub mod connection;
 pub mod db;
@@ -7,6 +7,7 @@ pub(crate) mod gate;
 pub mod handle;
 pub(crate) mod inbound;
 pub mod kernel;
+pub mod process;
 pub(crate) mod skills_watcher;
 pub mod supervisor;
 pub mod thread;

@@ -1,10 +1,13 @@
-//! Asking the user about a command, and what each answer does.
+//! Asking the user about a command, or a judge in the user's place, and what each answer does.
 //!
 //! The item is shown before the request and not again when the command runs. A refusal completes it: `declined` for an
 //! answer that says no (or says nothing we understand), `failed` for an error answer. "Cancel" ends the turn. When the
 //! turn ends while the question is open, nothing more is said of the item, and this never returns.
 
+use serde_json::json;
+
 use crate::engine::commands::ApprovalKey;
+use crate::engine::guardian::{self, Planned, Ruling};
 use crate::engine::hooks;
 use crate::engine::host::Answer;
 use crate::engine::items;
@@ -16,7 +19,8 @@ use crate::exec::shell::script_of;
 use crate::protocol::methods::server::ItemCommandExecutionRequestApproval;
 use crate::protocol::{
     AdditionalPermissionProfile, CommandExecutionApprovalDecision, CommandExecutionRequestApprovalParams,
-    CommandExecutionStatus, ItemStartedNotification, NetworkPolicyRuleAction, ThreadActiveFlag,
+    CommandExecutionStatus, GuardianApprovalReviewAction, GuardianCommandSource, ItemStartedNotification,
+    NetworkPolicyRuleAction, ThreadActiveFlag,
 };
 use crate::rpc::EncodedNotification;
 
@@ -30,7 +34,7 @@ pub enum Consent {
     },
     /// It may not; its item is completed.
     Refused,
-    /// A hook forbids it, for this reason; there is no item.
+    /// It may not, for this reason; its item, if there is one, is completed.
     Forbidden(String),
 }
 
@@ -68,6 +72,9 @@ pub async fn ask_about_command(cx: &ToolContext, item: &CommandItem, asked: Aske
         Some(Ok(())) => return Consent::Given { shown: false },
         Some(Err(why)) => return Consent::Forbidden(why),
         None => {}
+    }
+    if guardian::judges(&cx.turn) {
+        return have_judged(cx, item, asked).await;
     }
     let host = &cx.turn.host;
     let started_at_ms = items::now_ms();
@@ -119,6 +126,53 @@ pub async fn ask_about_command(cx: &ToolContext, item: &CommandItem, asked: Aske
         return std::future::pending().await;
     }
     Consent::Refused
+}
+
+/// Has the command judged in the user's place.
+async fn have_judged(cx: &ToolContext, item: &CommandItem, asked: Asked<'_>) -> Consent {
+    let turn = &cx.turn;
+    let item = item.undissected();
+    let started_at_ms = items::now_ms();
+    if asked.announce {
+        items::publish_started_at(&turn.host, item.asked(), started_at_ms).await;
+    }
+    let how = match (asked.key.escalated, asked.permissions.is_empty()) {
+        (true, _) => "require_escalated",
+        (false, false) => "with_additional_permissions",
+        (false, true) => "use_default",
+    };
+    let mut details = json!({
+        "tool": cx.call.name,
+        "command": asked.key.argv,
+        "cwd": item.cwd,
+        "sandbox_permissions": how,
+        "tty": asked.key.terminal,
+    });
+    if !asked.permissions.is_empty() {
+        details["additional_permissions"] = json!(asked.permissions.told());
+    }
+    if let Some(justification) = asked.justification {
+        details["justification"] = json!(justification);
+    }
+    let planned = Planned {
+        item_id: item.id.clone(),
+        started_at_ms,
+        action: GuardianApprovalReviewAction::Command {
+            command: item.command.clone(),
+            cwd: item.cwd.clone(),
+            source: GuardianCommandSource::UnifiedExec,
+        },
+        details,
+        reason: asked.question.reason,
+    };
+    let (status, why) = match guardian::rule(turn, &planned).await {
+        Ruling::Allowed => return Consent::Given { shown: true },
+        Ruling::Denied(why) => (CommandExecutionStatus::Declined, why),
+        Ruling::Late(why) => (CommandExecutionStatus::Failed, why),
+    };
+    items::record_and_publish_completed(turn, item.refused(status)).await;
+    guardian::settle_refusal(turn).await;
+    Consent::Forbidden(why)
 }
 
 fn request(

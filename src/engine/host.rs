@@ -177,6 +177,7 @@ impl TurnHost {
     pub fn inner(&self, events: mpsc::Sender<TurnEvent>) -> Self {
         TurnHost {
             recorded_as: uuid::Uuid::now_v7().to_string().into(),
+            cancel: self.cancel.child_token(),
             pending_input: PendingInputs::default(),
             injected: Injected::default(),
             replaced: Arc::default(),

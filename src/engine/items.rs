@@ -21,9 +21,14 @@ pub fn now_ms() -> i64 {
 
 /// Publishes `item/started`.
 pub async fn publish_started(host: &TurnHost, item: ThreadItem) {
+    publish_started_at(host, item, now_ms()).await;
+}
+
+/// Publishes `item/started` of an item that has begun at a time which something else tells as well.
+pub async fn publish_started_at(host: &TurnHost, item: ThreadItem, started_at_ms: i64) {
     host.publish(&ItemStartedNotification {
         item,
-        started_at_ms: now_ms(),
+        started_at_ms,
         thread_id: host.thread_id.to_string(),
         turn_id: host.turn_id.to_string(),
     })

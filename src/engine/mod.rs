@@ -8,6 +8,7 @@ pub mod context;
 pub mod diff;
 pub mod extension;
 pub mod goal;
+pub mod guardian;
 pub mod history;
 pub mod hooks;
 pub mod host;

@@ -13,6 +13,7 @@ use crate::engine::context::ProjectDocs;
 use crate::engine::diff::{self, TurnDiff};
 use crate::engine::extension::{Contribution, Extensions};
 use crate::engine::goal::GoalKeeper;
+use crate::engine::guardian;
 use crate::engine::host::TurnHost;
 use crate::engine::settings::TurnSettings;
 use crate::engine::tools::ToolSet;
@@ -62,6 +63,8 @@ pub struct ThreadServices {
     pub came_by: Mutex<Option<&'static str>>,
     /// The files that the user has approved patches of, for as long as the thread is loaded.
     pub patch_approvals: PatchApprovals,
+    /// Who judges approvals in the user's place.
+    pub guardian: guardian::Seat,
 }
 
 impl ThreadServices {
@@ -93,6 +96,8 @@ pub struct TurnScope {
     pub model: Arc<ModelInfo>,
     /// What the turn's patches have done to files.
     pub diff: Mutex<TurnDiff>,
+    /// What is known of judgements of approvals.
+    pub judgements: guardian::Watch,
     /// What the user granted for the turn.
     granted: Mutex<TurnGrants>,
     /// What paths in the diff are relative to, once it was needed.
@@ -113,6 +118,7 @@ impl TurnScope {
             settings,
             model,
             diff: Mutex::default(),
+            judgements: Default::default(),
             granted: Mutex::default(),
             diff_root: OnceLock::new(),
         }
@@ -129,15 +135,15 @@ impl TurnScope {
         self.services.commands.granted().merged(&of_turn.permissions)
     }
 
-    /// Remembers a grant for the rest of the turn. `strict`: every command that follows is asked about.
+    /// Remembers a grant for the rest of the turn. `strict`: every command that follows is judged.
     pub fn grant(&self, grants: &Grants, strict: bool) {
         let mut granted = self.granted.lock().unwrap_or_else(PoisonError::into_inner);
         granted.permissions = granted.permissions.merged(grants);
         granted.strict |= strict;
     }
 
-    /// Whether every command of the turn is to be asked about from now on.
-    pub fn asks_about_all(&self) -> bool {
+    /// Whether every command and patch of the turn is to be judged from now on.
+    pub fn judges_all(&self) -> bool {
         self.granted.lock().unwrap_or_else(PoisonError::into_inner).strict
     }
 

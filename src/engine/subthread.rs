@@ -18,9 +18,11 @@ use crate::engine::scope::{ThreadServices, TurnScope};
 use crate::engine::settings::TurnSettings;
 use crate::engine::tools::ToolSet;
 use crate::engine::turn::{Conversation, TurnJob, TurnOpening};
+use crate::exec::policy::Policy;
+use crate::hooks::PresentHooks;
 use crate::model::{RequestIdentity, json_text};
 use crate::protocol::{SessionSource, SubAgentSource, ThreadId, ThreadSource, UserInput};
-use crate::store::{BaseInstructions, GitMeta, NewThread, SessionMeta, StoreError};
+use crate::store::{BaseInstructions, GitMeta, NewThread, Recorder, SessionMeta, StoreError};
 
 /// What such a thread is for.
 #[derive(Debug, Clone)]
@@ -31,6 +33,14 @@ pub struct Purpose {
     pub label: &'static str,
     /// Its base instructions.
     pub instructions: String,
+    /// Whether it may search the web as the thread may.
+    pub web_search: bool,
+    /// Whether the user's hooks hear of it.
+    pub hooks: bool,
+    /// Whether the user's rules for commands count, which may let some out of the sandbox.
+    pub rules: bool,
+    /// Whether it is recorded, if the thread is.
+    pub kept: bool,
 }
 
 /// A thread inside of another one's turn.
@@ -62,15 +72,20 @@ impl SubThread {
         });
         let new = NewThread {
             meta,
-            ephemeral: above.recorder.is_ephemeral(),
+            ephemeral: !purpose.kept || above.recorder.is_ephemeral(),
         };
         let gone = || StoreError::Internal("the thread store has been closed".to_owned());
         let recorder = above.recorder.sibling(new).ok_or_else(gone)?;
         let instructions = json_text(&purpose.instructions);
         let mut config = (*above.config).clone();
         config.base_instructions = Some(purpose.instructions);
-        config.web_search = Some(WebSearchMode::Disabled);
-        let rules = (*above.commands.rules()).clone();
+        if !purpose.web_search {
+            config.web_search = Some(WebSearchMode::Disabled);
+        }
+        let rules = match purpose.rules {
+            true => (*above.commands.rules()).clone(),
+            false => Policy::default(),
+        };
         let services = ThreadServices {
             config: Arc::new(config),
             provider: Arc::clone(&above.provider),
@@ -94,9 +109,13 @@ impl SubThread {
                 ..Contribution::default()
             },
             raw_events: above.raw_events,
-            hooks: above.hooks.get().into(),
+            hooks: match purpose.hooks {
+                true => above.hooks.get().into(),
+                false => PresentHooks::default(),
+            },
             came_by: Mutex::new(Some("startup")),
             patch_approvals: Default::default(),
+            guardian: Default::default(),
         };
         Ok(SubThread {
             services: Arc::new(services),
@@ -104,27 +123,32 @@ impl SubThread {
         })
     }
 
-    /// Its own id.
-    pub fn id(&self) -> ThreadId {
-        self.services.recorder.thread_id()
+    /// Its own rollout.
+    pub fn recorder(&self) -> &Recorder {
+        &self.services.recorder
     }
 
     /// A turn of it inside of the turn of `parent`, whose events arrive at the other end of `events`.
-    pub fn turn(&self, parent: &TurnHost, prompt: String, events: mpsc::Sender<TurnEvent>) -> TurnJob {
+    pub fn turn(&self, parent: &TurnHost, prompt: Vec<String>, events: mpsc::Sender<TurnEvent>) -> TurnJob {
         TurnJob {
             host: parent.inner(events),
             services: Arc::clone(&self.services),
             settings: Arc::clone(&self.settings),
             conversation: Conversation::default(),
-            input: vec![UserInput::Text {
-                text: prompt,
-                text_elements: Vec::new(),
-            }],
+            input: prompt.into_iter().map(said).collect(),
             opening: TurnOpening::Said,
             output_schema: None,
+            lenient: false,
             client_metadata: Default::default(),
             started_at: SystemTime::now(),
         }
+    }
+}
+
+fn said(text: String) -> UserInput {
+    UserInput::Text {
+        text,
+        text_elements: Vec::new(),
     }
 }
 

@@ -21,6 +21,7 @@ pub mod sessions;
 pub mod shell;
 pub mod spawn;
 pub mod streams;
+pub mod text;
 pub mod truncate;
 pub mod utf8;
 

@@ -4,7 +4,7 @@
 //! stack. Reading after the last program closed its end is an error on Linux; here it is the end of the output.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 use nix::errno::Errno;
@@ -127,6 +127,12 @@ impl Pty {
             }
         }
         Ok(())
+    }
+}
+
+impl AsRawFd for Pty {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.get_ref().as_raw_fd()
     }
 }
 

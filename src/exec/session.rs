@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::exec::output::HeadTail;
 use crate::exec::pty::Pty;
 use crate::exec::sandbox::LaunchError;
-use crate::exec::spawn::{OutputEnd, ProcessGroup, SpawnRequest, Started, spawn};
+use crate::exec::spawn::{GroupEnd, OutputEnd, ProcessGroup, SpawnRequest, Started, spawn};
 
 /// How long output may still arrive after the end of the process, from children that share its pipe.
 const DRAIN: Duration = Duration::from_millis(50);
@@ -26,8 +26,6 @@ const DRAIN: Duration = Duration::from_millis(50);
 const MAX_DRAIN: Duration = Duration::from_secs(1);
 /// The longest that a call waits for its listener to tell what was printed.
 const CATCH_UP: Duration = Duration::from_millis(100);
-/// How long a process that is asked to end may take.
-const STUBBORN: Duration = Duration::from_secs(5);
 /// The most that is read at once.
 const READ_SIZE: usize = 8 * 1024;
 /// Reads that a listener may lag behind before the pump waits for it.
@@ -249,25 +247,9 @@ impl Session {
     }
 }
 
-/// Kills a process group when the pump ends, however it ends.
-struct GroupEnd {
-    group: ProcessGroup,
-    /// Whether its leader was waited for.
-    over: bool,
-}
-
-impl Drop for GroupEnd {
-    fn drop(&mut self) {
-        match self.over {
-            true => self.group.sweep(),
-            false => self.group.kill(),
-        }
-    }
-}
-
 /// Reads until the process has ended and nothing more comes.
 async fn pump(session: Arc<Session>, mut child: Child, group: ProcessGroup, mut output: OutputEnd) {
-    let mut group = GroupEnd { group, over: false };
+    let mut group = GroupEnd::of(group);
     let mut buffer = vec![0; READ_SIZE];
     let mut ended: Option<(i32, Instant)> = None;
     let mut open = true;
@@ -282,14 +264,14 @@ async fn pump(session: Arc<Session>, mut child: Child, group: ProcessGroup, mut 
             biased;
             () = session.kill.cancelled(), if killed.is_none() && ended.is_none() => {
                 killed = Some(Instant::now());
-                group.group.kill();
+                group.kill();
             }
-            () = tokio::time::sleep_until(killed.unwrap_or_else(Instant::now) + STUBBORN), if killed.is_some() && ended.is_none() => {
+            () = tokio::time::sleep_until(killed.unwrap_or_else(Instant::now) + GroupEnd::STUBBORN), if killed.is_some() && ended.is_none() => {
                 killed = Some(Instant::now());
-                group.group.force();
+                group.force();
             }
             status = child.wait(), if ended.is_none() => {
-                group.over = true;
+                group.leader_ended();
                 let code = status.ok().and_then(|status| status.code()).unwrap_or(KILLED);
                 ended = Some((code, Instant::now()));
                 session.phase.send_replace(Phase::Exited(code));

@@ -13,6 +13,7 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
@@ -100,6 +101,50 @@ impl ProcessGroup {
     }
 }
 
+/// Ends a process group when dropped, however that comes.
+#[derive(Debug)]
+pub struct GroupEnd {
+    group: ProcessGroup,
+    /// Whether its leader was waited for.
+    over: bool,
+}
+
+impl GroupEnd {
+    /// How long a group that is asked to end may take.
+    pub const STUBBORN: Duration = Duration::from_secs(5);
+
+    /// For a group whose leader runs.
+    pub fn of(group: ProcessGroup) -> Self {
+        GroupEnd { group, over: false }
+    }
+
+    /// The leader has ended, and was waited for.
+    pub fn leader_ended(&mut self) {
+        self.over = true;
+    }
+
+    /// Ends the group, or what its leader left of it.
+    pub fn kill(&self) {
+        match self.over {
+            true => self.group.sweep(),
+            false => self.group.kill(),
+        }
+    }
+
+    /// Kills a group that did not end when it was asked to.
+    pub fn force(&self) {
+        if !self.over {
+            self.group.force();
+        }
+    }
+}
+
+impl Drop for GroupEnd {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
 /// Starts a process.
 pub fn spawn(request: &SpawnRequest<'_>) -> io::Result<Started> {
     let mut command = command(request)?;
@@ -158,14 +203,13 @@ pub(super) fn on_terminal(command: &mut Command, size: PtySize) -> io::Result<Pt
 
 /// Starts a command whose streams are connected.
 pub(super) fn start(mut command: Command, request: &SpawnRequest<'_>) -> io::Result<(Child, ProcessGroup)> {
-    let supervised = request.confined.is_some_and(|launch| launch.supervised);
     let order = request.confined.map(|launch| launch.order.as_raw_fd());
+    let supervised = request.confined.is_some_and(|launch| launch.supervised);
     // Who is supervised takes its terminal itself.
     prepare_child(&mut command, request.terminal.is_some() && !supervised, order);
     let child = command.spawn()?;
     let group = ProcessGroup::of(&child).ok_or_else(|| io::Error::other("the process ended before it was known"))?;
-    let group = ProcessGroup { supervised, ..group };
-    Ok((child, group))
+    Ok((child, ProcessGroup { supervised, ..group }))
 }
 
 /// Makes the child lead a session of its own, take its terminal, inherit nothing but `order`, and not outlive us.

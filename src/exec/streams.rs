@@ -4,6 +4,7 @@
 //! full pipe. Under a terminal there is one stream for all of them.
 
 use std::io;
+use std::os::fd::AsRawFd;
 use std::process::Stdio;
 
 use nix::fcntl::{FcntlArg, fcntl};
@@ -14,8 +15,9 @@ use tokio::process::Child;
 use crate::exec::pty::Pty;
 use crate::exec::spawn::{OutputEnd, ProcessGroup, SpawnRequest, command, on_terminal, start};
 
-/// What a pipe may hold for a stream that is passed on as it comes: large enough to be read in large pieces.
-const WIDE_PIPE: i32 = 256 * 1024;
+/// What a pipe may hold for a stream that is passed on as it comes, the widest that the system allows: whoever prints into
+/// it goes on for a while before somebody has to read, and what is read then comes in large pieces.
+const WIDE_PIPES: [i32; 2] = [1024 * 1024, 256 * 1024];
 
 /// A process that runs, and our ends of its streams.
 #[derive(Debug)]
@@ -92,8 +94,9 @@ pub fn spawn_as(request: &SpawnRequest<'_>, wishes: StreamWishes, arg0: Option<&
 fn output_pipe(wide: bool) -> io::Result<(OutputEnd, Stdio)> {
     let (ours, theirs) = io::pipe()?;
     if wide {
-        // The system may refuse: then the pipe is as wide as pipes are.
-        let _ = fcntl(&ours, FcntlArg::F_SETPIPE_SZ(WIDE_PIPE));
+        // The system may refuse them all: then the pipe is as wide as pipes are.
+        let widen = |width: i32| fcntl(&ours, FcntlArg::F_SETPIPE_SZ(width)).is_ok();
+        let _ = WIDE_PIPES.into_iter().any(widen);
     }
     Ok((
         OutputEnd::Pipe(Receiver::from_owned_fd(ours.into())?),
@@ -107,6 +110,22 @@ impl OutputEnd {
         match self {
             OutputEnd::Pipe(pipe) => pipe.readable().await,
             OutputEnd::Terminal(pty) => pty.readable().await,
+        }
+    }
+
+    /// How many bytes could be read now; as many as you like where the system does not tell.
+    #[allow(unsafe_code, reason = "this request has no safe form in the crates at hand")]
+    pub fn available(&self) -> usize {
+        let descriptor = match self {
+            OutputEnd::Pipe(pipe) => pipe.as_raw_fd(),
+            OutputEnd::Terminal(pty) => pty.as_raw_fd(),
+        };
+        let mut count: nix::libc::c_int = 0;
+        // SAFETY: the descriptor is open for as long as `self` lives, and the request writes one number, which lives until
+        // the call returns.
+        match unsafe { nix::libc::ioctl(descriptor, nix::libc::FIONREAD as _, &raw mut count) } {
+            -1 => usize::MAX,
+            _ => usize::try_from(count).unwrap_or_default(),
         }
     }
 

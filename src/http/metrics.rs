@@ -53,6 +53,10 @@ fn read_off(state: &HttpState) {
     metrics::set(metrics::SUPERVISOR_MAIL, load.supervisor_mail.now());
     metrics::set(metrics::OUTBOX_BYTES, services.clients.backlog());
     metrics::set(metrics::REPLAY_BYTES, services.replay.held.now());
+    metrics::set(metrics::PROCESSES, services.processes.running());
+    if let Some(descriptors) = open_descriptors() {
+        metrics::set(metrics::DESCRIPTORS, descriptors);
+    }
     let uptime = usize::try_from(state.started.elapsed().as_secs()).unwrap_or(usize::MAX);
     metrics::set("greenroom_uptime_seconds", uptime);
     if let Some(bytes) = resident_memory() {
@@ -66,4 +70,10 @@ pub fn resident_memory() -> Option<usize> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kilobytes: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024)
+}
+
+/// Open file descriptors of this process, where the system tells.
+fn open_descriptors() -> Option<usize> {
+    // The listing has one open itself.
+    Some(std::fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1))
 }

@@ -368,6 +368,7 @@ impl Loading {
                 None => "resume",
             })),
             patch_approvals: PatchApprovals::default(),
+            guardian: Default::default(),
         };
         Ok(ThreadSeed {
             id: self.id,

@@ -15,6 +15,7 @@ use crate::protocol::methods::{Notification, Stability};
 use crate::protocol::{InitializeCapabilities, RequestId};
 use crate::rpc::error::RpcError;
 use crate::rpc::gate::outgoing::ServerRequestMessage;
+use crate::rpc::output::OutputRoom;
 use crate::rpc::replay::EventNumber;
 
 /// The process-wide number of a connection, counted from 0.
@@ -157,6 +158,15 @@ impl EncodedNotification {
         }
     }
 
+    /// Takes a message that was written elsewhere.
+    pub(super) fn written<N: Notification>(message: Bytes) -> Self {
+        EncodedNotification {
+            method: N::NAME,
+            stability: N::STABILITY,
+            frame: OutFrame::Whole(message),
+        }
+    }
+
     /// Encodes a text delta. The payload's first member must be `delta`; `key` names what the text belongs to.
     pub fn delta<N: Notification>(payload: &N, key: Arc<str>) -> Self {
         let whole = encode::<N>(payload);
@@ -255,6 +265,7 @@ struct Client {
     transport: &'static str,
     info: OnceLock<ClientInfo>,
     outbox: Arc<dyn Outbox>,
+    output: OnceLock<OutputRoom>,
 }
 
 /// A connected client. Equal handles are the same connection.
@@ -281,6 +292,7 @@ impl ClientHandle {
             transport,
             info: OnceLock::new(),
             outbox,
+            output: OnceLock::new(),
         }))
     }
 
@@ -302,6 +314,11 @@ impl ClientHandle {
     /// How many bytes wait for the client.
     pub fn backlog(&self) -> usize {
         self.0.outbox.backlog()
+    }
+
+    /// The room that output of processes has on its way to the client.
+    pub fn output_room(&self) -> &OutputRoom {
+        self.0.output.get_or_init(OutputRoom::default)
     }
 
     /// Marks the connection initialised. Returns false when it already was.

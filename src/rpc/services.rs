@@ -19,6 +19,7 @@ use crate::rpc::directory::{ClientDirectory, ThreadDirectory};
 use crate::rpc::identity::Identity;
 use crate::rpc::notices::Notices;
 use crate::rpc::pending::PendingServerRequests;
+use crate::rpc::processes::ProcessDirectory;
 use crate::rpc::replay::ReplayLimits;
 use crate::rpc::searches::FileSearches;
 use crate::rpc::watches::FsWatches;
@@ -47,6 +48,8 @@ pub struct Services {
     pub models: Models,
     /// The loaded threads.
     pub threads: Arc<dyn ThreadDirectory>,
+    /// The processes that clients run.
+    pub processes: Arc<dyn ProcessDirectory>,
     /// The connected clients.
     pub clients: Arc<ClientDirectory>,
     /// Requests to clients that wait for an answer.

@@ -1,10 +1,11 @@
 //! A search that goes on while its query is typed.
 //!
 //! One walk fills a list of paths; queries are matched against what is there so far and then against what comes. The
-//! results of a query are told while the walk goes on, now and then, and once more when all is matched. A new query ends
+//! results of a query are told while there is more to match, now and then, and once more when all is matched. A new query ends
 //! the matching of the one before it. A query that only adds to a finished one looks only at what that one found.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,10 +21,12 @@ const BATCH: usize = 512;
 const BATCH_TIME: Duration = Duration::from_millis(20);
 /// The most paths a session keeps; the walk ends there.
 const MOST_PATHS: usize = 1_000_000;
-/// How often results are told while the walk goes on.
+/// How often results are told while there is more to match.
 const BETWEEN_UPDATES: Duration = Duration::from_millis(40);
 /// How many paths are matched between two looks at whether somebody wants something else.
 const LOOK_UP: usize = 1024;
+/// How long paths are matched before results can be told.
+const LOOK: Duration = Duration::from_millis(20);
 /// Fewer paths than this are matched on one thread.
 const WORTH_A_THREAD: usize = 8192;
 
@@ -42,6 +45,9 @@ pub enum SessionEvent {
 }
 
 type Batch = Arc<[Entry]>;
+
+/// A part of a batch.
+type Piece = (Batch, Range<usize>);
 
 struct Shared {
     roots: Vec<String>,
@@ -134,13 +140,13 @@ impl Session {
             taken: 0,
             best: Best::default(),
             found: Vec::new(),
+            waiting: Vec::new(),
         };
-        let mut candidates = None;
         if let Some(before) = before
             && work.query.narrows(&before.query)
         {
             work.taken = before.taken;
-            candidates = Some(before.found);
+            work.await_all(before.found);
         }
         // What is found at once is told at once, as the last word.
         let (mut told, mut unseen) = (Instant::now(), false);
@@ -148,11 +154,11 @@ impl Session {
             // Asked first: once the walk is over, what is there is all there is.
             let walked = self.0.walked.load(Ordering::Acquire);
             let shared = self.0.clone();
-            let sought = candidates.take();
-            let matched = tokio::task::spawn_blocking(move || shared.look(work, sought)).await;
+            let matched = tokio::task::spawn_blocking(move || shared.look(work)).await;
             let Ok(Some((now, better))) = matched else { return None };
             work = now;
-            if walked {
+            let done = work.waiting.is_empty();
+            if walked && done {
                 let hits = work.best.hits(&work.query);
                 let present = self.0.query();
                 if self.0.generation.load(Ordering::Acquire) != generation {
@@ -181,7 +187,9 @@ impl Session {
                 told = Instant::now();
                 unseen = false;
             }
-            self.0.wake.notified().await;
+            if done {
+                self.0.wake.notified().await;
+            }
             if self.0.generation.load(Ordering::Acquire) != generation {
                 // Whoever waits next must not wait for what has come already.
                 self.0.wake.notify_one();
@@ -200,9 +208,17 @@ struct Work {
     best: Best,
     /// All that was found.
     found: Vec<Entry>,
+    /// What is still to be matched.
+    waiting: Vec<Piece>,
 }
 
 impl Work {
+    fn await_all(&mut self, batch: Batch) {
+        let starts = (0..batch.len()).step_by(LOOK_UP);
+        let piece = |start| (Arc::clone(&batch), start..batch.len().min(start + LOOK_UP));
+        self.waiting.extend(starts.map(piece));
+    }
+
     fn finish(self) -> Finished {
         Finished {
             query: self.query,
@@ -241,53 +257,61 @@ impl Shared {
         self.wake.notify_one();
     }
 
-    /// Matches the candidates, if there are any, and all batches that were not matched yet. `None` when the query is
-    /// not the present one any more. Tells whether the best have changed. Blocking.
-    fn look(&self, mut work: Work, candidates: Option<Batch>) -> Option<(Work, bool)> {
-        let mut batches: Vec<Batch> = candidates.into_iter().collect();
+    /// Matches what waits, the batches that came meanwhile included, for as long as one look lasts. `None` when the query
+    /// is not the present one any more. Tells whether the best have changed. Blocking.
+    fn look(&self, mut work: Work) -> Option<(Work, bool)> {
+        let until = Instant::now() + LOOK;
         {
             let all = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
-            batches.extend(all.iter().skip(work.taken).cloned());
+            let fresh: Vec<Batch> = all.iter().skip(work.taken).cloned().collect();
             work.taken = all.len();
+            drop(all);
+            fresh.into_iter().for_each(|batch| work.await_all(batch));
         }
         if work.query.is_empty() {
+            work.waiting.clear();
             return Some((work, false));
         }
-        let pieces: Vec<&[Entry]> = batches.iter().flat_map(|batch| batch.chunks(LOOK_UP)).collect();
-        let paths: usize = pieces.iter().map(|piece| piece.len()).sum();
-        let helpers = (paths / WORTH_A_THREAD).min(threads());
+        let waiting = std::mem::take(&mut work.waiting);
+        let next = AtomicUsize::new(0);
+        let paths: usize = waiting.iter().map(|piece| piece.1.len()).sum();
+        let helpers = (paths / WORTH_A_THREAD).clamp(1, threads());
+        let part = || self.match_pieces(&work, &waiting, &next, until);
+        let matched = std::thread::scope(|scope| {
+            let running: Vec<_> = (1..helpers).map(|_| scope.spawn(part)).collect();
+            let mut matched = vec![part()];
+            // A part that panicked counts as given up.
+            matched.extend(running.into_iter().map(|part| part.join().ok().flatten()));
+            matched
+        });
         let mut better = false;
-        if helpers < 2 {
-            let (best, found) = self.match_pieces(&work, pieces.iter().copied())?;
+        for part in matched {
+            let (best, found) = part?;
             better |= work.best.merge(best);
             work.found.extend(found);
-        } else {
-            let (this, present) = (self, &work);
-            let pieces = &pieces;
-            let matched = std::thread::scope(|scope| {
-                let part = |at| move || this.match_pieces(present, pieces.iter().skip(at).step_by(helpers).copied());
-                let running: Vec<_> = (1..helpers).map(|at| scope.spawn(part(at))).collect();
-                let mut matched = vec![part(0)()];
-                // A part that panicked counts as given up.
-                matched.extend(running.into_iter().map(|part| part.join().ok().flatten()));
-                matched
-            });
-            for part in matched {
-                let (best, found) = part?;
-                better |= work.best.merge(best);
-                work.found.extend(found);
-            }
         }
+        work.waiting = waiting.into_iter().skip(next.into_inner()).collect();
         Some((work, better))
     }
 
-    fn match_pieces<'p>(&self, work: &Work, pieces: impl Iterator<Item = &'p [Entry]>) -> Option<(Best, Vec<Entry>)> {
+    /// Takes one piece after the other until none is left or the time is over.
+    fn match_pieces(
+        &self,
+        work: &Work,
+        pieces: &[Piece],
+        next: &AtomicUsize,
+        until: Instant,
+    ) -> Option<(Best, Vec<Entry>)> {
         let (mut scorer, mut best, mut found) = (Scorer::new(), Best::default(), Vec::new());
-        for piece in pieces {
+        while Instant::now() < until {
             if self.generation.load(Ordering::Acquire) != work.generation {
                 return None;
             }
-            for entry in piece {
+            // Whoever takes a piece finishes it: what comes after the last one taken is left.
+            let Some((batch, range)) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                break;
+            };
+            for entry in &batch[range.clone()] {
                 if let Some(score) = scorer.score(&work.query, &entry.path) {
                     best.offer(score, entry);
                     found.push(entry.clone());

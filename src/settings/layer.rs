@@ -52,6 +52,10 @@ pub struct Layer {
     pub http_workers: Option<usize>,
     /// [`Settings::max_connections`].
     pub max_connections: Option<usize>,
+    /// [`Settings::max_processes_per_connection`].
+    pub max_processes_per_connection: Option<usize>,
+    /// [`Settings::max_processes`].
+    pub max_processes: Option<usize>,
 }
 
 /// What a source says of the sandbox.
@@ -63,7 +67,7 @@ pub struct SandboxLayer {
 }
 
 /// Every key, for finding its variable. `sandbox_method` stands for the key in the table.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 21] = [
     "allowed_origins",
     "drain_timeout_seconds",
     "heartbeat_interval_seconds",
@@ -83,6 +87,8 @@ const KEYS: [&str; 19] = [
     "sandbox_method",
     "http_workers",
     "max_connections",
+    "max_processes_per_connection",
+    "max_processes",
 ];
 
 impl Layer {
@@ -142,6 +148,8 @@ impl Layer {
             sandbox: self.sandbox.or(below.sandbox),
             http_workers: self.http_workers.or(below.http_workers),
             max_connections: self.max_connections.or(below.max_connections),
+            max_processes_per_connection: self.max_processes_per_connection.or(below.max_processes_per_connection),
+            max_processes: self.max_processes.or(below.max_processes),
         }
     }
 
@@ -183,6 +191,11 @@ impl Layer {
         );
         set(&mut settings.http_workers, self.http_workers);
         set(&mut settings.max_connections, self.max_connections);
+        set(
+            &mut settings.max_processes_per_connection,
+            self.max_processes_per_connection,
+        );
+        set(&mut settings.max_processes, self.max_processes);
     }
 }
 

@@ -43,6 +43,14 @@ pub const OUTBOX_BYTES: &str = "greenroom_outbox_bytes";
 pub const REPLAY_BYTES: &str = "greenroom_replay_window_bytes";
 /// Clients that came back with the last number they saw, by what became of it.
 pub const REPLAYS: &str = "greenroom_replays_total";
+/// Processes that clients run.
+pub const PROCESSES: &str = "greenroom_processes";
+/// Processes started for clients.
+pub const PROCESSES_STARTED: &str = "greenroom_processes_started_total";
+/// Bytes of output passed on to clients.
+pub const PROCESS_OUTPUT: &str = "greenroom_process_output_bytes_total";
+/// Open file descriptors of this process.
+pub const DESCRIPTORS: &str = "greenroom_open_descriptors";
 /// Time a database transaction took, commit included.
 pub const DB_COMMIT: &str = "greenroom_db_commit_seconds";
 /// Jobs in one database transaction.
@@ -106,6 +114,13 @@ fn describe() {
     describe_gauge!(OUTBOX_BYTES, "Bytes waiting for clients");
     describe_gauge!(REPLAY_BYTES, "Bytes of events kept for clients that come back");
     describe_counter!(REPLAYS, "Reconnects with the last event seen");
+    describe_gauge!(PROCESSES, "Processes that clients run");
+    describe_counter!(PROCESSES_STARTED, "Processes started for clients");
+    describe_counter!(
+        PROCESS_OUTPUT,
+        "Bytes of process output passed on to clients as they came"
+    );
+    describe_gauge!(DESCRIPTORS, "Open file descriptors");
     describe_histogram!(DB_COMMIT, "Duration of database transactions");
     describe_histogram!(DB_BATCH, "Jobs per database transaction");
     describe_histogram!(MODEL_LATENCY, "Time to the first event of a model's answer");
@@ -154,6 +169,16 @@ pub fn restarted(actor: &'static str) {
 /// A client asked for the events it missed.
 pub fn replayed(outcome: &'static str) {
     counter!(REPLAYS, "outcome" => outcome).increment(1);
+}
+
+/// A process was started for a client.
+pub fn process_started() {
+    counter!(PROCESSES_STARTED).increment(1);
+}
+
+/// Output of a process is passed on.
+pub fn process_output(bytes: usize) {
+    counter!(PROCESS_OUTPUT).increment(bytes as u64);
 }
 
 /// Sets a gauge that is read off at scrape time.

@@ -6,7 +6,7 @@ use std::path::Path;
 use greenroom::protocol::*;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, TestServer, Transport};
+use crate::harness::{Client, TestServer, Transport, within};
 
 async fn refused(client: &Client, method: &str, params: Value) -> (i64, String) {
     let error = client.call_raw(method, params).await.expect_err(method);
@@ -230,11 +230,14 @@ async fn a_session_tells_everybody_of_the_latest_query_only() {
     }
     // Whoever started it ends it by leaving.
     one.close();
-    loop {
-        let update = json!({"sessionId": "s", "query": "x"});
-        if let Err(error) = two.call_raw("fuzzyFileSearch/sessionUpdate", update).await {
-            assert_eq!(error.message, "fuzzy file search session not found: s");
-            break;
+    let gone = async {
+        loop {
+            let update = json!({"sessionId": "s", "query": "x"});
+            if let Err(error) = two.call_raw("fuzzyFileSearch/sessionUpdate", update).await {
+                return error.message;
+            }
         }
-    }
+    };
+    let message = within("the end of the session", gone).await;
+    assert_eq!(message, "fuzzy file search session not found: s");
 }

@@ -228,7 +228,7 @@ async fn where_nobody_may_be_asked_nothing_is_granted() {
 }
 
 #[tokio::test]
-async fn whoever_grants_strictly_sees_every_command_that_follows() {
+async fn what_follows_a_strict_grant_is_judged() {
     let mut server = reading(Transport::Ws, "on-request").await;
     let client = server.client().await;
     let thread = client.thread().await;
@@ -236,18 +236,54 @@ async fn whoever_grants_strictly_sees_every_command_that_follows() {
         .model
         .add(wish(json!({"file_system": {"write": [server.work()]}}), "c1"));
     server.model.add(run("touch made", "c2"));
+    server.model.say(r#"{"outcome":"deny","rationale":"not that"}"#);
     let turn = client.begin(&thread, "go").await;
     grant(
         &client,
         |asked| json!({"permissions": asked.permissions, "strictAutoReview": true}),
     )
     .await;
-    let (id, asked) = client.asked::<ItemCommandExecutionRequestApproval>().await;
-    assert!(asked.additional_permissions.is_some());
-    client.reply(&id, json!({"decision": "decline"}));
     client.done(&turn).await;
+    let judge = server.model.requests()[2].to_string();
+    assert!(
+        judge.contains("with_additional_permissions") && judge.contains("touch made"),
+        "{judge}"
+    );
     assert_eq!(told(&server, "c1")["strict_auto_review"], true);
     assert!(!server.work().join("made").exists());
+    // The condition went with the turn.
+    server.model.add(run("echo hi", "c3"));
+    client.turn(&thread, "again").await;
+    assert!(
+        !client
+            .methods()
+            .iter()
+            .any(|method| method.contains("commandExecution/requestApproval"))
+    );
+}
+
+#[tokio::test]
+async fn a_judge_grants_permissions_for_the_turn_or_none() {
+    let mut server = reading(Transport::Ws, "on-request").await;
+    let client = server.client().await;
+    let params = json!({"approvalsReviewer": "auto_review"});
+    let started = client.call_raw("thread/start", params).await.unwrap();
+    let thread = started["thread"]["id"].as_str().unwrap().to_owned();
+    let network = json!({"network": {"enabled": true}});
+    server.model.add(wish(network.clone(), "c1"));
+    server.model.say(r#"{"outcome":"allow"}"#);
+    server.model.add(wish(network, "c2"));
+    server.model.say(r#"{"outcome":"deny","rationale":"no"}"#);
+    client.turn(&thread, "go").await;
+    assert_eq!(told(&server, "c1")["permissions"]["network"], json!({"enabled": true}));
+    assert_eq!(told(&server, "c1")["scope"], "turn");
+    assert_eq!(told(&server, "c2")["permissions"]["network"], Value::Null);
+    assert!(
+        !client
+            .methods()
+            .iter()
+            .any(|method| method.contains("permissions/requestApproval"))
+    );
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use greenroom::protocol::methods::client;
 use greenroom::protocol::*;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, TestServer, Transport};
+use crate::harness::{Client, TestServer, Transport, within};
 
 /// Writes a skill into the home and returns its file.
 fn skill(server: &TestServer, name: &str, description: &str) -> PathBuf {
@@ -73,7 +73,8 @@ async fn a_loaded_thread_has_its_skills_watched() {
     // The next notice waits for its time, but what is listed is what there is.
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace("name: new", "name: newer")).unwrap();
-    while listed(&client, json!({})).await != [on("newer")] {}
+    let newer = async { while listed(&client, json!({})).await != [on("newer")] {} };
+    within("the new name in the list", newer).await;
     assert!(
         other
             .methods()

@@ -241,6 +241,7 @@ impl ThreadActor {
                 .output_schema
                 .and_then(|schema| serde_json::value::to_raw_value(&schema).ok())
                 .map(Arc::from),
+            lenient: false,
             client_metadata: params.responsesapi_client_metadata.unwrap_or_default(),
             started_at: now,
         };

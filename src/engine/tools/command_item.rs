@@ -29,6 +29,15 @@ pub struct CommandItem {
 }
 
 impl CommandItem {
+    /// The same as a judge's item shows it: the whole command line, not what it is about.
+    pub fn undissected(&self) -> Self {
+        let command = self.command.clone();
+        CommandItem {
+            actions: vec![CommandAction::Unknown { command }],
+            ..self.clone()
+        }
+    }
+
     /// As shown when the user is asked about it.
     pub fn asked(&self) -> ThreadItem {
         self.item(CommandExecutionSource::Agent, None, CommandExecutionStatus::InProgress)

@@ -9,14 +9,15 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::engine::guardian::{self, Planned, Ruling};
 use crate::engine::host::Answer;
 use crate::engine::items;
 use crate::engine::tools::{Tool, ToolContext, ToolOffer, ToolOutput, function_spec, parse_arguments};
 use crate::exec::permissions::{Grants, RequestPermissionProfile, ToldPermissions};
 use crate::protocol::methods::server::ItemPermissionsRequestApproval;
 use crate::protocol::{
-    self, AskForApproval, PermissionGrantScope, PermissionsRequestApprovalParams, PermissionsRequestApprovalResponse,
-    ThreadActiveFlag,
+    self, AskForApproval, GuardianApprovalReviewAction, PermissionGrantScope, PermissionsRequestApprovalParams,
+    PermissionsRequestApprovalResponse, ThreadActiveFlag,
 };
 
 const NAME: &str = "request_permissions";
@@ -136,8 +137,34 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
         .map_err(|error| ToolOutput::text(error.to_string()))
 }
 
+/// Has the wish judged in the user's place: all of it is granted for the turn, or nothing.
+async fn have_judged(cx: &ToolContext, asked: &Grants, reason: Option<String>) -> Granted {
+    let (file_system, network) = asked.to_wire();
+    let planned = Planned {
+        item_id: cx.call.call_id.clone(),
+        started_at_ms: items::now_ms(),
+        details: json!({"tool": NAME, "reason": reason, "permissions": asked.told()}),
+        action: GuardianApprovalReviewAction::RequestPermissions {
+            permissions: protocol::RequestPermissionProfile { file_system, network },
+            reason,
+        },
+        reason: None,
+    };
+    if guardian::rule(&cx.turn, &planned).await == Ruling::Allowed {
+        return Granted {
+            permissions: asked.clone(),
+            ..Granted::default()
+        };
+    }
+    guardian::settle_refusal(&cx.turn).await;
+    Granted::default()
+}
+
 /// Asks the client. Never returns when the turn ends instead.
 async fn ask(cx: &ToolContext, asked: &Grants, reason: Option<String>) -> Granted {
+    if guardian::judges(&cx.turn) {
+        return have_judged(cx, asked, reason).await;
+    }
     let host = &cx.turn.host;
     let (file_system, network) = asked.to_wire();
     let params = PermissionsRequestApprovalParams {

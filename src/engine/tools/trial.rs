@@ -77,6 +77,7 @@ impl Trial {
             hooks: Default::default(),
             came_by: std::sync::Mutex::new(None),
             patch_approvals: Default::default(),
+            guardian: Default::default(),
             commands: Default::default(),
         };
         let (sender, events) = mpsc::channel(64);

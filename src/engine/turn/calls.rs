@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::RwLock;
 use tokio::task::JoinHandle;
 
+use crate::engine::guardian;
 use crate::engine::history::encode_item;
 use crate::engine::tools::hooked::{self, Called};
 use crate::engine::tools::{DeferredTools, Tool, ToolCall, ToolContext, ToolInput, ToolOutput};
@@ -98,6 +99,10 @@ impl Task {
             ),
             _ => return Ok(()),
         };
+        if guardian::judges(&self.scope) {
+            let seen = self.conversation.history.items().cloned().collect();
+            self.scope.judgements.see(seen);
+        }
         calls.push(RunningCall {
             call_id: call.call_id.clone(),
             output_kind,

@@ -27,7 +27,7 @@ use std::time::SystemTime;
 use serde_json::value::RawValue;
 
 use crate::engine::history::History;
-use crate::engine::host::{TurnEvent, TurnHost};
+use crate::engine::host::{TurnEnd, TurnEvent, TurnHost};
 use crate::engine::review::Review;
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::{TurnContext, TurnSettings};
@@ -103,6 +103,8 @@ pub struct TurnJob {
     pub opening: TurnOpening,
     /// The JSON Schema that this turn's answers must follow.
     pub output_schema: Option<Arc<RawValue>>,
+    /// The schema is advice.
+    pub lenient: bool,
     /// `responsesapiClientMetadata` of the request.
     pub client_metadata: BTreeMap<String, String>,
     /// When the turn started, as `turn/started` told it.
@@ -137,6 +139,17 @@ impl TurnJob {
             thread_id: Some(self.host.thread_id.to_string()),
         })
     }
+}
+
+/// Runs the turn of a thread inside of another one's turn to its end.
+pub async fn run_inner(mut job: TurnJob) -> TurnEnd {
+    if let Some(warning) = job.opening_warning() {
+        job.host.publish(&warning).await;
+    }
+    let input = std::mem::take(&mut job.input);
+    let mut task = task::Task::new(job);
+    let outcome = task.run(&input, None).await;
+    task.finish(outcome).await
 }
 
 /// Runs a turn to its end. The last event is `TurnEvent::Finished`, whatever happens.

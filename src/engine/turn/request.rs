@@ -73,6 +73,12 @@ impl StepTemplate {
         }
     }
 
+    /// The same with a schema that is advice, or not.
+    pub(super) fn leniently(mut self, lenient: bool) -> Self {
+        self.request.text.lenient = lenient;
+        self
+    }
+
     /// The request of the next step.
     pub(super) fn request(&self, history: &History, window: u32, turn_state: Option<String>) -> SamplingRequest {
         SamplingRequest {

@@ -16,9 +16,9 @@ use crate::engine::items;
 use crate::engine::review::{NOT_DONE, NOTHING_SAID, RUBRIC, Review, ReviewOutput};
 use crate::engine::settings::TurnSettings;
 use crate::engine::subthread::{Purpose, SubThread};
-use crate::engine::turn::TurnJob;
 use crate::engine::turn::opening::event_of;
 use crate::engine::turn::task::{Failure, Task, unix_seconds};
+use crate::engine::turn::{TurnJob, run_inner};
 use crate::protocol::methods::Notification;
 use crate::protocol::{
     AgentMessageDeltaNotification, ApprovalsReviewer, AskForApproval, ItemCompletedNotification, ModeKind,
@@ -83,11 +83,15 @@ impl Task {
             source: SubAgentSource::Review,
             label: LABEL,
             instructions: RUBRIC.to_owned(),
+            web_search: false,
+            hooks: true,
+            rules: true,
+            kept: true,
         };
         let settings = self.reviewer_settings();
         let reviewer = SubThread::new(&self.scope, purpose, settings)?;
         let (sender, mut events) = mpsc::channel(EVENTS);
-        let mut job = reviewer.turn(self.host(), prompt, sender);
+        let mut job = reviewer.turn(self.host(), vec![prompt], sender);
         job.conversation.fallback_warned =
             self.conversation.fallback_warned && job.settings.model == self.scope.settings.model;
         self.announce(&job).await?;
@@ -233,14 +237,8 @@ struct Relay {
 }
 
 /// Runs the reviewer's turn to its end; what it said last.
-async fn run(mut job: TurnJob) -> Result<Option<String>, Failure> {
-    if let Some(warning) = job.opening_warning() {
-        job.host.publish(&warning).await;
-    }
-    let input = std::mem::take(&mut job.input);
-    let mut task = Task::new(job);
-    let outcome = task.run(&input, None).await;
-    let end = task.finish(outcome).await;
+async fn run(job: TurnJob) -> Result<Option<String>, Failure> {
+    let end = run_inner(job).await;
     match (end.turn.status, end.turn.error) {
         (TurnStatus::Failed, Some(error)) => Err(Failure::Failed(error)),
         (TurnStatus::Interrupted, _) => Err(Failure::Interrupted),

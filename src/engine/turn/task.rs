@@ -67,7 +67,8 @@ impl Task {
         let model = Arc::new(model_info(&job.settings, &job.services.config));
         let scope = Arc::new(TurnScope::new(job.host, job.services, job.settings, model));
         Task {
-            template: StepTemplate::new(&scope, job.output_schema, &job.client_metadata, job.started_at),
+            template: StepTemplate::new(&scope, job.output_schema, &job.client_metadata, job.started_at)
+                .leniently(job.lenient),
             scope,
             conversation: job.conversation,
             turn_state: None,

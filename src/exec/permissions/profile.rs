@@ -101,6 +101,15 @@ impl<'a> PlacedProfile<'a> {
 
     /// What commands are held to; none when nothing has to be confined. Touches the disk.
     pub fn confinement(&self) -> Option<Confinement> {
+        self.held_to(true)
+    }
+
+    /// The same by its entries alone: the home's memories are not added to what may be written.
+    pub fn confinement_of_entries(&self) -> Option<Confinement> {
+        self.held_to(false)
+    }
+
+    fn held_to(&self, memories: bool) -> Option<Confinement> {
         if self.is_unrestricted() {
             return None;
         }
@@ -128,7 +137,7 @@ impl<'a> PlacedProfile<'a> {
                 },
             }
         }
-        if self.writes_anything() {
+        if memories && self.writes_anything() {
             let memories = self.profile.home.join("memories");
             confinement.open([(memories, false)].into_iter());
         }

@@ -25,6 +25,7 @@ mod plan;
 pub mod policy;
 #[cfg(target_os = "linux")]
 mod probe;
+mod rules;
 #[cfg(target_os = "linux")]
 mod seccomp;
 #[cfg(target_os = "linux")]
@@ -35,6 +36,7 @@ mod way;
 
 pub use launch::{Launch, LaunchError};
 pub use policy::Confinement;
+pub use rules::Rules;
 #[cfg(target_os = "linux")]
 pub use stage::stage;
 pub use way::{Sandbox, Trial, Way};

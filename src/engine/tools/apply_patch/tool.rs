@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::apply::{Applied, Change, VerifiedPatch, apply, shown, unreadable, verify};
 use super::decision::{PatchDecision, patch_decision};
 use super::grammar;
+use crate::engine::guardian::{self, Planned, Ruling};
 use crate::engine::hooks;
 use crate::engine::host::Answer;
 use crate::engine::items;
@@ -25,8 +26,8 @@ use crate::engine::tools::{
 };
 use crate::protocol::methods::server::ItemFileChangeRequestApproval;
 use crate::protocol::{
-    AbsolutePathBuf, FileChangeApprovalDecision, FileChangeRequestApprovalParams, HookEventName,
-    ItemStartedNotification, PatchApplyStatus, ThreadActiveFlag, ThreadItem,
+    AbsolutePathBuf, FileChangeApprovalDecision, FileChangeRequestApprovalParams, GuardianApprovalReviewAction,
+    HookEventName, ItemStartedNotification, PatchApplyStatus, ThreadActiveFlag, ThreadItem,
 };
 use crate::rpc::EncodedNotification;
 use crate::store::{EventMsg, PatchApplyEnd, RolloutFileChange, RolloutItem};
@@ -215,8 +216,8 @@ pub async fn run_patch(cx: &ToolContext, text: String, cwd: AbsolutePathBuf) -> 
     let approvals = &cx.turn.services.patch_approvals;
     match decision {
         PatchDecision::Reject(text) => return PatchOutcome::Refused(text.to_owned()),
-        // Whoever granted permissions wants to see what is done with them.
-        PatchDecision::Apply if cx.turn.asks_about_all() && !approvals.covers(&patch) => {
+        // Permissions were granted on the condition that what is done with them is judged.
+        PatchDecision::Apply if cx.turn.judges_all() && !approvals.covers(&patch) => {
             if let Some(refusal) = refused(cx, &patch, &asked_about).await {
                 return declined(cx, &patch, refusal).await;
             }
@@ -238,18 +239,22 @@ pub async fn run_patch(cx: &ToolContext, text: String, cwd: AbsolutePathBuf) -> 
 }
 
 /// Records and shows a patch that was refused.
-async fn declined(cx: &ToolContext, patch: &VerifiedPatch, refusal: String) -> PatchOutcome {
+async fn declined(cx: &ToolContext, patch: &VerifiedPatch, (refusal, status): Refusal) -> PatchOutcome {
     let declined = Applied {
         stderr: refusal,
         ..Applied::default()
     };
-    let status = PatchApplyStatus::Declined;
     finish(&cx.turn, &cx.call.call_id, patch, &declined, status).await;
+    guardian::settle_refusal(&cx.turn).await;
     PatchOutcome::Refused(declined.stderr)
 }
 
-/// Asks the hooks, then the user, and shows the item meanwhile. Returns why the patch may not be applied, if it may not.
-async fn refused(cx: &ToolContext, patch: &VerifiedPatch, text: &str) -> Option<String> {
+/// Why a patch may not be applied, and how its item ends then.
+type Refusal = (String, PatchApplyStatus);
+
+/// Asks the hooks, then the user or a judge, and shows the item meanwhile. Returns why the patch may not be applied, if it
+/// may not.
+async fn refused(cx: &ToolContext, patch: &VerifiedPatch, text: &str) -> Option<Refusal> {
     let hooked = cx.turn.services.hooks.get().has(HookEventName::PermissionRequest);
     if hooked {
         let item = item(&cx.call.call_id, patch, PatchApplyStatus::InProgress);
@@ -257,12 +262,42 @@ async fn refused(cx: &ToolContext, patch: &VerifiedPatch, text: &str) -> Option<
         let said = hooks::permission(&cx.turn, &cx.call.call_id, hooked::PATCH, text, None).await;
         match said {
             Some(Ok(())) => return None,
-            Some(Err(message)) => return Some(message),
+            Some(Err(message)) => return Some((message, PatchApplyStatus::Declined)),
             None => {}
         }
     }
+    if guardian::judges(&cx.turn) {
+        return have_judged(cx, patch, text, !hooked).await;
+    }
     let allowed = ask(cx, patch, !hooked).await;
-    (!allowed).then(|| "patch rejected by user".to_owned())
+    (!allowed).then(|| ("patch rejected by user".to_owned(), PatchApplyStatus::Declined))
+}
+
+/// Has the patch judged in the user's place, and shows the item if that is not done yet.
+async fn have_judged(cx: &ToolContext, patch: &VerifiedPatch, text: &str, show: bool) -> Option<Refusal> {
+    let started_at_ms = items::now_ms();
+    if show {
+        let item = item(&cx.call.call_id, patch, PatchApplyStatus::InProgress);
+        items::publish_started_at(&cx.turn.host, item, started_at_ms).await;
+    }
+    let cwd = cx.turn.settings.cwd.clone();
+    let files: Vec<AbsolutePathBuf> = patch
+        .touched
+        .iter()
+        .map(|path| AbsolutePathBuf::rooted(&path.plain))
+        .collect();
+    let planned = Planned {
+        item_id: cx.call.call_id.clone(),
+        started_at_ms,
+        details: json!({"tool": "apply_patch", "cwd": cwd, "files": files, "patch": text}),
+        action: GuardianApprovalReviewAction::ApplyPatch { cwd, files },
+        reason: None,
+    };
+    match guardian::rule(&cx.turn, &planned).await {
+        Ruling::Allowed => None,
+        Ruling::Denied(why) => Some((why, PatchApplyStatus::Declined)),
+        Ruling::Late(why) => Some((why, PatchApplyStatus::Failed)),
+    }
 }
 
 /// Asks for approval, and shows the item if that is not done yet. Never returns when the turn ends instead.

@@ -62,8 +62,8 @@ pub(super) async fn clear(
         rules: &rules,
     };
     let decision = match decide(&request) {
-        // Whoever granted permissions wants to see what is done with them.
-        Decision::Run(placement) if cx.turn.asks_about_all() => Decision::Ask(Question {
+        // Permissions were granted on the condition that what is done with them is judged.
+        Decision::Run(placement) if cx.turn.judges_all() => Decision::Ask(Question {
             reason: None,
             amendment: None,
             placement,

@@ -110,6 +110,7 @@ impl Bench {
             hooks: Default::default(),
             came_by: std::sync::Mutex::new(None),
             patch_approvals: Default::default(),
+            guardian: Default::default(),
         });
         let cwd = AbsolutePathBuf::new(cwd).unwrap();
         let settings = Arc::new(TurnSettings {
