@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::exec::sandbox::policy::normalised;
+use crate::files::normalised;
 use crate::files;
 
 /// What stands at a path.

@@ -271,7 +271,7 @@ prefix_rule(["rm", "-f", "ok"])
         }
         let free = match availability {
             SandboxAvailability::Available => "",
-            SandboxAvailability::Unavailable => " free",
+            SandboxAvailability::Unavailable | SandboxAvailability::UnavailableThere => " free",
         };
         assert_eq!(
             case(AskForApproval::OnRequest).short("ls && make push"),

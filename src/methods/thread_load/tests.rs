@@ -13,7 +13,7 @@ pub(crate) fn seed(home: &Path) -> ThreadSeed {
     let flags = [("model_provider".to_owned(), "rehearsal".to_owned())];
     let loader = ConfigLoader::new(home.to_path_buf(), home.to_path_buf(), &flags);
     let models = Models::new(home.to_path_buf());
-    let prepared = resolve(&loader, Wishes::default()).unwrap();
+    let prepared = resolve(&loader, &Environments::default(), Wishes::default()).unwrap();
     let store = LocalThreadStore::open(home.to_path_buf(), Durability::Os);
     let id = ThreadId::generate();
     let meta = SessionMeta::new(id, home.to_path_buf(), "test".into(), "rehearsal".into());
@@ -38,6 +38,7 @@ pub(crate) fn seed(home: &Path) -> ThreadSeed {
                 goal,
                 hooks: HookSet::default(),
                 agents: None,
+                environments: Arc::default(),
                 extensions: Extensions::default(),
                 contributed: Contribution::default(),
             },
