@@ -319,6 +319,8 @@ impl TurnSettings {
     pub fn restore(&mut self, stored: &TurnContext) {
         self.cwd = stored.cwd.clone();
         self.workspace_roots = stored.roots();
+        let environments = stored.environments.clone();
+        self.environments = environments.unwrap_or_else(|| self.told_environments()).into();
         self.approval_policy = stored.approval_policy.clone();
         self.sandbox = (&stored.sandbox_policy).into();
         self.profile = None;

@@ -146,9 +146,9 @@ async fn ten_thousand_pipelined_requests_get_one_answer_each(transport: Transpor
 async fn methods_of_later_versions_say_so_by_name(transport: Transport) {
     let mut server = TestServer::start(transport).await;
     let client = server.client().await;
-    let error = client.call_raw("skills/list", json!({})).await.unwrap_err();
+    let error = client.call_raw("plugin/list", json!({})).await.unwrap_err();
     assert!(
-        error.code == -32601 && error.message.contains("skills/list"),
+        error.code == -32601 && error.message.contains("plugin/list"),
         "{error:?}"
     );
 }

@@ -134,7 +134,11 @@ async fn new_clients_are_told_the_state_of_remote_control() {
     let mut client = Client::connect(&server, "in-process");
     client.say(&initialize("a")).await;
     assert!(client.next().await.get("result").is_some());
-    let notice = client.next().await;
+    let mut notice = client.next().await;
+    // A server without a sandbox, as in these tests, says so first.
+    if notice["method"] == "configWarning" {
+        notice = client.next().await;
+    }
     assert_eq!(notice["method"], "remoteControl/status/changed");
     assert_eq!(notice["params"]["status"], "disabled");
     assert_eq!(notice["params"]["environmentId"], Value::Null);

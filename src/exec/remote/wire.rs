@@ -34,9 +34,9 @@ pub(super) enum Wire {
     },
     Program {
         /// Killed when it is dropped.
-        _child: Child,
+        _child: Box<Child>,
         input: ChildStdin,
-        output: FramedRead<ChildStdout, LinesCodec>,
+        output: Box<FramedRead<ChildStdout, LinesCodec>>,
     },
 }
 
@@ -102,12 +102,12 @@ impl Wire {
 
     /// Sends a message.
     pub(super) async fn send(&mut self, text: String) -> Result<(), String> {
-        let sent = match self {
+        match self {
             Wire::Socket { socket, url } => {
                 let url = url.as_str();
                 match timeout(WRITE, socket.send(Message::text(text))).await {
                     Ok(sent) => sent.map_err(|error| lost("write", url, &error)),
-                    Err(_) => return Err(format!("exec-server websocket {url} does not read")),
+                    Err(_) => Err(format!("exec-server websocket {url} does not read")),
                 }
             }
             Wire::Program { input, .. } => {
@@ -118,11 +118,10 @@ impl Wire {
                 };
                 match timeout(WRITE, write).await {
                     Ok(sent) => sent.map_err(|error| format!("failed to write to the exec-server program: {error}")),
-                    Err(_) => return Err("the exec-server program does not read".to_owned()),
+                    Err(_) => Err("the exec-server program does not read".to_owned()),
                 }
             }
-        };
-        sent
+        }
     }
 
     /// Asks whether the other side is there.
@@ -192,9 +191,9 @@ fn start(
     let mut child = command.spawn()?;
     match (child.stdin.take(), child.stdout.take()) {
         (Some(input), Some(output)) => Ok(Wire::Program {
-            _child: child,
+            _child: Box::new(child),
             input,
-            output: FramedRead::new(output, LinesCodec::new_with_max_length(MAX_MESSAGE)),
+            output: Box::new(FramedRead::new(output, LinesCodec::new_with_max_length(MAX_MESSAGE))),
         }),
         _ => Err(std::io::Error::other("it has no pipes")),
     }

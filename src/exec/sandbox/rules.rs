@@ -133,7 +133,7 @@ mod tests {
         let confinement = restricted(json!([root("read"), path("none", "/secret")]));
         assert_eq!(confinement.hidden, [Path::new("/secret")]);
         let confinement = restricted(json!([root("read"), path("write", "/w"), path("read", "/w/kept")]));
-        assert_eq!(confinement.read_only, [Path::new("/w/kept")]);
+        assert!(confinement.read_only.contains(&"/w/kept".into()));
         assert!(confinement.allows_writing(Path::new("/w/x")) && !confinement.allows_writing(Path::new("/w/kept/x")));
         let glob = json!({"access": "none", "path": {"type": "glob_pattern", "pattern": "**/*.key"}});
         for entries in [json!([]), json!([path("read", "/usr")]), json!([root("read"), glob])] {
