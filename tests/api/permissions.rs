@@ -237,12 +237,15 @@ async fn what_follows_a_strict_grant_is_judged() {
         .add(wish(json!({"file_system": {"write": [server.work()]}}), "c1"));
     server.model.add(run("touch made", "c2"));
     server.model.say(r#"{"outcome":"deny","rationale":"not that"}"#);
+    server.model.add(wish(json!({"network": {"enabled": true}}), "c4"));
     let turn = client.begin(&thread, "go").await;
     grant(
         &client,
         |asked| json!({"permissions": asked.permissions, "strictAutoReview": true}),
     )
     .await;
+    // Who grants more is still the user.
+    grant(&client, |_| json!({"permissions": {}})).await;
     client.done(&turn).await;
     let judge = server.model.requests()[2].to_string();
     assert!(

@@ -79,9 +79,11 @@ pub enum Ruling {
 /// Whether approvals are judged instead of asked for: always, or in this turn, because the user granted permissions on that
 /// condition.
 pub fn judges(turn: &TurnScope) -> bool {
-    if turn.judges_all() {
-        return true;
-    }
+    turn.judges_all() || stands_in(turn)
+}
+
+/// Whether the user has a judge for all that they would be asked.
+pub fn stands_in(turn: &TurnScope) -> bool {
     let settings = &turn.settings;
     settings.approvals_reviewer != ApprovalsReviewer::User
         && matches!(

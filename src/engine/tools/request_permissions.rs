@@ -162,7 +162,8 @@ async fn have_judged(cx: &ToolContext, asked: &Grants, reason: Option<String>) -
 
 /// Asks the client. Never returns when the turn ends instead.
 async fn ask(cx: &ToolContext, asked: &Grants, reason: Option<String>) -> Granted {
-    if guardian::judges(&cx.turn) {
+    // A strict grant has its commands and patches judged; who grants more is still the user.
+    if guardian::stands_in(&cx.turn) {
         return have_judged(cx, asked, reason).await;
     }
     let host = &cx.turn.host;
