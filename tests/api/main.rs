@@ -41,6 +41,7 @@ mod rehearsal;
 mod repair;
 mod reviews;
 mod sandbox;
+mod shell_command;
 mod skills;
 mod starters;
 mod strange_files;

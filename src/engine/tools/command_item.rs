@@ -38,7 +38,7 @@ impl CommandItem {
         }
     }
 
-    /// As shown when the user is asked about it.
+    /// As shown when the user is asked about it, and while it runs to its end within its call.
     pub fn asked(&self) -> ThreadItem {
         self.item(CommandExecutionSource::Agent, None, CommandExecutionStatus::InProgress)
     }
@@ -61,6 +61,11 @@ impl CommandItem {
     pub fn ended(&self, process: u32, code: i32, output: String, took: Duration) -> ThreadItem {
         let end = CommandEnd { code, output, took };
         self.end(CommandExecutionSource::UnifiedExecStartup, Some(process), end)
+    }
+
+    /// As shown when it ran to its end within its call.
+    pub fn over(&self, end: CommandEnd) -> ThreadItem {
+        self.end(CommandExecutionSource::Agent, None, end)
     }
 
     /// As shown when the user runs it, or ran it.

@@ -62,6 +62,44 @@ impl Watch {
     }
 }
 
+/// How a command ended that somebody waited for.
+pub(super) struct Attended {
+    /// Its exit code.
+    pub(super) code: i32,
+    /// What it printed.
+    pub(super) output: String,
+    /// Whether it was killed because it took too long.
+    pub(super) timed_out: bool,
+}
+
+/// The exit code of a command that took too long.
+const TIMED_OUT: i32 = 124;
+/// How long the output of a killed command is waited for.
+const AFTERMATH: Duration = Duration::from_secs(2);
+
+/// Streams a command's output until it ends, or has run for `limit` and is killed.
+pub(super) async fn attend(turn: &TurnScope, item_id: &str, session: &Session, limit: Duration) -> Attended {
+    let (early, output) = session.listen();
+    let streaming = stream(turn, item_id, session, &early, output);
+    tokio::pin!(streaming);
+    match turn.services.commands.pause.within(limit, &mut streaming).await {
+        Some(heard) => Attended {
+            code: session.ended().await,
+            output: heard.text(),
+            timed_out: false,
+        },
+        None => {
+            session.kill();
+            let heard = tokio::time::timeout(AFTERMATH, streaming).await;
+            Attended {
+                code: TIMED_OUT,
+                output: heard.map(|heard| heard.text()).unwrap_or_default(),
+                timed_out: true,
+            }
+        }
+    }
+}
+
 /// Publishes what a command printed so far and what is heard of it until its output ends; gives what to keep of it.
 pub(super) async fn stream(
     turn: &TurnScope,

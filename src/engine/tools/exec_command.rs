@@ -5,8 +5,8 @@
 //! output; a failure to start shows nothing. Then a watch takes over (see `command_watch`), and the call waits for the
 //! end or for its own deadline.
 
-mod arguments;
-mod clearance;
+pub(super) mod arguments;
+pub(super) mod clearance;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,9 +20,12 @@ use tokio::time::Instant;
 use crate::engine::environments::Environment;
 use crate::engine::items;
 use crate::engine::tools::apply_patch::{grammar, run_patch};
-use crate::engine::tools::command_text::{budget, lost, not_run, outcome};
+use crate::engine::tools::command_item::CommandEnd;
+use crate::engine::tools::command_text::{budget, lost, outcome};
 use crate::engine::tools::command_watch::Watch;
-use crate::engine::tools::{HookedCall, Tool, ToolCall, ToolContext, ToolOffer, ToolOutput, hooked, parse_arguments};
+use crate::engine::tools::{
+    HookedCall, ShellTool, Tool, ToolCall, ToolContext, ToolOffer, ToolOutput, hooked, parse_arguments, shell_command,
+};
 use crate::exec::bash;
 use crate::exec::place::{Hold, PlacedCommand};
 use crate::exec::pty::PtySize;
@@ -41,7 +44,7 @@ const NAME: &str = "exec_command";
 /// How long a command has before its item is announced.
 const GRACE: Duration = Duration::from_millis(150);
 /// The same when a failure may be asked about: putting the sandbox on takes some of the time.
-const CONFINED_GRACE: Duration = Duration::from_millis(300);
+pub(super) const CONFINED_GRACE: Duration = Duration::from_millis(300);
 /// How long a call may wait for its command, in milliseconds.
 const WAIT_MS: std::ops::RangeInclusive<u64> = 250..=30_000;
 
@@ -55,7 +58,7 @@ impl Tool for ExecCommand {
     }
 
     fn spec(&self, offer: &ToolOffer) -> Option<Value> {
-        offer.environment.then(|| spec(offer))
+        (offer.environment && offer.shell == ShellTool::Sessions).then(|| spec(offer))
     }
 
     fn needs_environment(&self) -> bool {
@@ -75,8 +78,15 @@ impl Tool for ExecCommand {
     }
 }
 
-async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
-    let arguments: Arguments = parse_arguments(&cx.call)?;
+/// Where and how a command would run.
+pub(super) struct Prepared {
+    pub(super) environment: Environment,
+    pub(super) cwd: AbsolutePathBuf,
+    pub(super) login: bool,
+}
+
+/// Finds out where a command would run. A command that is nothing but a patch is over with this.
+pub(super) async fn prepare(cx: &ToolContext, arguments: &Arguments) -> Result<Prepared, ToolOutput> {
     let config = &cx.turn.services.config;
     let environment = cx.turn.environment(arguments.environment_id.as_deref());
     let environment = environment.map_err(ToolOutput::text)?.clone();
@@ -90,10 +100,27 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
         None | Some("") => environment.cwd.clone(),
         Some(folder) => AbsolutePathBuf::resolve(&environment.cwd, folder),
     };
-    if let Some(output) = patch(&cx, &arguments.cmd, &cwd, &environment).await {
-        return Ok(output);
+    match patch(cx, arguments, &cwd, &environment).await {
+        Some(output) => Err(output),
+        None => Ok(Prepared {
+            environment,
+            cwd,
+            login,
+        }),
     }
-    let mut cleared = clear(&cx, &arguments, login, cwd.clone(), &environment).await?;
+}
+
+async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
+    if shell_command::of(&cx.turn.services.config) != ShellTool::Sessions {
+        return Err(ToolOutput::text(format!("unsupported call: {NAME}")));
+    }
+    let arguments: Arguments = parse_arguments(&cx.call)?;
+    let Prepared {
+        environment,
+        cwd,
+        login,
+    } = prepare(&cx, &arguments).await?;
+    let mut cleared = clear(&cx, &arguments, login, cwd, &environment).await?;
     let sessions = &cx.turn.services.commands.sessions;
     let hold = cleared.hold(&cx, &environment).await;
     let confined = hold.is_some();
@@ -155,7 +182,7 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
 }
 
 /// Starts a command, confined or not. A failure completes its item if clients know it.
-async fn begin(
+pub(super) async fn begin(
     cx: &ToolContext,
     arguments: &Arguments,
     cleared: &Cleared,
@@ -179,11 +206,22 @@ async fn begin(
     {
         Ok(session) => Ok(session),
         Err(error) => {
+            let told = match arguments.once {
+                true => format!("execution error: {error}"),
+                false => error.to_string(),
+            };
             if cleared.shown {
-                let ended = item.ended(0, -1, error.to_string(), Duration::ZERO);
+                let ended = match arguments.once {
+                    true => item.over(CommandEnd {
+                        code: -1,
+                        output: told.clone(),
+                        took: Duration::ZERO,
+                    }),
+                    false => item.ended(0, -1, told.clone(), Duration::ZERO),
+                };
                 items::record_and_publish_completed(&cx.turn, ended).await;
             }
-            Err(not_run(&item.command, &error.to_string()))
+            Err(arguments.refused(&item.command, &told))
         }
     }
 }
@@ -200,7 +238,7 @@ const REFUSALS: [&str; 7] = [
 ];
 
 /// Whether a command that has ended looks as if the sandbox had stopped it.
-fn seems_stopped(session: &Session) -> bool {
+pub(super) fn seems_stopped(session: &Session) -> bool {
     let failed = matches!(session.phase(), Phase::Drained(code) if code != 0);
     failed && {
         let printed = session.printed().to_lowercase();
@@ -209,7 +247,13 @@ fn seems_stopped(session: &Session) -> bool {
 }
 
 /// Runs a command that is nothing but a patch.
-async fn patch(cx: &ToolContext, script: &str, cwd: &AbsolutePathBuf, environment: &Environment) -> Option<ToolOutput> {
+async fn patch(
+    cx: &ToolContext,
+    arguments: &Arguments,
+    cwd: &AbsolutePathBuf,
+    environment: &Environment,
+) -> Option<ToolOutput> {
+    let script = arguments.cmd.as_str();
     if script.trim_start().starts_with("*** Begin Patch") && grammar::parse(script).is_ok() {
         return Some(ToolOutput::text(
             "apply_patch verification failed: patch detected without explicit call to apply_patch. Rerun as \
@@ -222,13 +266,16 @@ async fn patch(cx: &ToolContext, script: &str, cwd: &AbsolutePathBuf, environmen
         None => cwd.clone(),
     };
     let outcome = run_patch(cx, found.patch, folder, environment).await;
-    Some(ToolOutput::text(outcome.to_command_text()))
+    Some(ToolOutput::text(match arguments.once {
+        true => outcome.to_bare_text(),
+        false => outcome.to_command_text(),
+    }))
 }
 
-/// Ends a process whose call went away before clients heard of it.
-struct Unannounced<'a> {
-    sessions: &'a Sessions,
-    session: Option<Arc<Session>>,
+/// Ends a process whose call went away: before clients heard of it, or before its end where its call waits for that.
+pub(super) struct Unannounced<'a> {
+    pub(super) sessions: &'a Sessions,
+    pub(super) session: Option<Arc<Session>>,
 }
 
 impl Drop for Unannounced<'_> {

@@ -16,6 +16,7 @@ pub mod hooked;
 pub mod request_permissions;
 pub mod request_user_input;
 mod set;
+pub mod shell_command;
 pub mod tool_search;
 #[cfg(test)]
 pub(crate) mod trial;
@@ -145,12 +146,26 @@ pub struct ToolOffer {
     pub additional_permissions: bool,
     /// Whether permissions can be asked for ahead of commands.
     pub request_permissions: bool,
+    /// By which tool commands are run.
+    pub shell: ShellTool,
     /// What becomes of deferred tools.
     pub deferred: DeferredTools,
     /// Whether there is an environment to run commands and read files in.
     pub environment: bool,
     /// Whether there are several, which calls tell apart by name.
     pub several_environments: bool,
+}
+
+/// By which tool a model runs commands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum ShellTool {
+    /// `exec_command` and `write_stdin`: a command may go on when its call has returned.
+    #[default]
+    Sessions,
+    /// `shell_command`: a call waits for the end of its command.
+    Once,
+    /// By none.
+    None,
 }
 
 /// What becomes of tools whose declaration says that they need not be shown at once.

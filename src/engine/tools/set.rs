@@ -13,7 +13,7 @@ use crate::engine::tools::goal::GoalTool;
 use crate::engine::tools::tool_search::ToolSearch;
 use crate::engine::tools::{
     DeferredTools, Tool, ToolOffer, agents, apply_patch, exec_command, request_permissions, request_user_input,
-    tool_search, update_plan, view_image, web_search, write_stdin,
+    shell_command, tool_search, update_plan, view_image, web_search, write_stdin,
 };
 use crate::model::InputItem;
 use crate::protocol::DynamicToolSpec;
@@ -104,6 +104,7 @@ fn built_in() -> Vec<Arc<dyn Tool>> {
     vec![
         Arc::new(exec_command::ExecCommand),
         Arc::new(write_stdin::WriteStdin),
+        Arc::new(shell_command::ShellCommand),
         Arc::new(update_plan::UpdatePlan),
         Arc::new(GoalTool::Get),
         Arc::new(GoalTool::Create),

@@ -15,7 +15,7 @@ use crate::engine::items;
 use crate::engine::scope::TurnScope;
 use crate::engine::tools::command_item::{CommandEnd, CommandItem};
 use crate::engine::tools::command_text::limit;
-use crate::engine::tools::command_watch::stream;
+use crate::engine::tools::command_watch;
 use crate::exec::Session;
 use crate::exec::actions::command_actions;
 use crate::exec::environment::child_environment;
@@ -26,12 +26,8 @@ use crate::model::InputItem;
 
 /// The longest that a command may run.
 const PATIENCE: Duration = Duration::from_secs(60 * 60);
-/// How long the output of a killed command is waited for.
-const AFTERMATH: Duration = Duration::from_secs(2);
 /// The exit code of a command that did not end by itself.
 const NO_CODE: i32 = -1;
-/// The exit code of a command that took too long.
-const TIMED_OUT: i32 = 124;
 /// What an interrupted command printed, as far as clients and the model are concerned.
 const ABORTED: &str = "command aborted by user";
 
@@ -87,32 +83,22 @@ async fn attend(
     started: Instant,
     interrupted: impl Future<Output = ()>,
 ) -> CommandEnd {
-    let session = &running.0;
-    let (early, output) = session.listen();
-    let streaming = stream(turn, &item.id, session, &early, output);
-    tokio::pin!(streaming);
-    let pause = &turn.services.commands.pause;
-    let heard = tokio::select! {
-        heard = pause.within(PATIENCE, &mut streaming) => heard,
+    let attended = tokio::select! {
+        attended = command_watch::attend(turn, &item.id, &running.0, PATIENCE) => attended,
         () = interrupted => {
             return CommandEnd { code: NO_CODE, output: ABORTED.to_owned(), took: started.elapsed() };
         }
     };
-    let (code, output) = match heard {
-        Some(heard) => (session.ended().await, heard.text()),
-        None => {
-            session.kill();
-            let heard = tokio::time::timeout(AFTERMATH, streaming).await;
-            let printed = heard.map(|heard| heard.text()).unwrap_or_default();
-            let limit = PATIENCE.as_millis();
-            (
-                TIMED_OUT,
-                format!("command timed out after {limit} milliseconds\n{printed}"),
-            )
-        }
+    let output = match attended.timed_out {
+        true => format!(
+            "command timed out after {} milliseconds\n{}",
+            PATIENCE.as_millis(),
+            attended.output
+        ),
+        false => attended.output,
     };
     CommandEnd {
-        code,
+        code: attended.code,
         output,
         took: started.elapsed(),
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::engine::tools::command_text::{budget, outcome};
-use crate::engine::tools::{Tool, ToolContext, ToolOffer, ToolOutput, function_spec, parse_arguments};
+use crate::engine::tools::{ShellTool, Tool, ToolContext, ToolOffer, ToolOutput, function_spec, parse_arguments};
 use crate::protocol::TerminalInteractionNotification;
 
 const NAME: &str = "write_stdin";
@@ -48,7 +48,7 @@ impl Tool for WriteStdin {
     }
 
     fn spec(&self, offer: &ToolOffer) -> Option<Value> {
-        offer.environment.then(spec)
+        (offer.environment && offer.shell == ShellTool::Sessions).then(spec)
     }
 
     fn needs_environment(&self) -> bool {

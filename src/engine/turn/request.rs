@@ -11,7 +11,9 @@ use crate::config::ResolvedConfig;
 use crate::engine::history::{History, encode_item};
 use crate::engine::scope::TurnScope;
 use crate::engine::settings::TurnSettings;
-use crate::engine::tools::{DeferredTools, ToolOffer, exec_command, request_permissions, tool_search, web_search};
+use crate::engine::tools::{
+    DeferredTools, ToolOffer, exec_command, request_permissions, shell_command, tool_search, web_search,
+};
 use crate::model::catalog::{self, ModelInfo, ModelOverrides};
 use crate::model::{Reasoning, SamplingRequest, TextControls};
 use crate::protocol::{InputModality, ModeKind, ReasoningEffort, ReasoningSummary, SandboxPolicy};
@@ -137,6 +139,7 @@ fn offer(scope: &TurnScope) -> ToolOffer {
         allow_login_shell: config.allow_login_shell,
         additional_permissions: config.feature(exec_command::ADDITIONAL_PERMISSIONS),
         request_permissions: config.feature(request_permissions::FEATURE),
+        shell: shell_command::of(config),
         deferred: deferred(scope),
         environment: !scope.environments.is_empty(),
         several_environments: scope.environments.len() > 1,

@@ -132,6 +132,14 @@ impl PatchOutcome {
         }
     }
 
+    /// The same, where the output says nothing of the time it took.
+    pub fn to_bare_text(&self) -> String {
+        match (self, self.told()) {
+            (PatchOutcome::Refused(text), _) => text.clone(),
+            (PatchOutcome::Ran { .. }, told) => told.unwrap_or_default(),
+        }
+    }
+
     /// What came of it, as JSON text; `None` when it was not tried.
     fn told(&self) -> Option<String> {
         let PatchOutcome::Ran {

@@ -4,38 +4,56 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::NAME;
-use crate::engine::tools::{ToolOffer, function_spec, request_permissions};
+use crate::engine::tools::command_text::not_run;
+use crate::engine::tools::{ToolOffer, ToolOutput, function_spec, request_permissions};
 use crate::exec::permissions::AdditionalPermissionProfile;
 
 const DEFAULT_WAIT_MS: u64 = 10_000;
 
 /// What the model passes.
 #[derive(Deserialize)]
-pub(super) struct Arguments {
-    pub(super) cmd: String,
+pub(in crate::engine::tools) struct Arguments {
+    pub(in crate::engine::tools) cmd: String,
     #[serde(default)]
-    pub(super) workdir: Option<String>,
+    pub(in crate::engine::tools) workdir: Option<String>,
     #[serde(default)]
-    pub(super) shell: Option<String>,
+    pub(in crate::engine::tools) shell: Option<String>,
     #[serde(default)]
-    pub(super) login: Option<bool>,
+    pub(in crate::engine::tools) login: Option<bool>,
     #[serde(default)]
-    pub(super) tty: bool,
+    pub(in crate::engine::tools) tty: bool,
     #[serde(default = "default_wait")]
-    pub(super) yield_time_ms: u64,
+    pub(in crate::engine::tools) yield_time_ms: u64,
     #[serde(default)]
-    pub(super) max_output_tokens: Option<usize>,
+    pub(in crate::engine::tools) max_output_tokens: Option<usize>,
     #[serde(default)]
-    pub(super) sandbox_permissions: SandboxPermissions,
+    pub(in crate::engine::tools) sandbox_permissions: SandboxPermissions,
     #[serde(default)]
-    pub(super) justification: Option<String>,
+    pub(in crate::engine::tools) justification: Option<String>,
     #[serde(default)]
-    pub(super) prefix_rule: Option<Vec<String>>,
+    pub(in crate::engine::tools) prefix_rule: Option<Vec<String>>,
     #[serde(default)]
-    pub(super) additional_permissions: Option<AdditionalPermissionProfile>,
+    pub(in crate::engine::tools) additional_permissions: Option<AdditionalPermissionProfile>,
     #[serde(default)]
-    pub(super) environment_id: Option<String>,
+    pub(in crate::engine::tools) environment_id: Option<String>,
+    /// It was asked for as a command that runs to its end (`shell_command`).
+    #[serde(skip)]
+    pub(in crate::engine::tools) once: bool,
 }
+
+impl Arguments {
+    /// The output of a call whose command may not run.
+    pub(in crate::engine::tools) fn refused(&self, command: &str, why: &str) -> ToolOutput {
+        match self.once {
+            false => not_run(command, why),
+            true if why == BY_USER => ToolOutput::text(format!("exec command {BY_USER}")),
+            true => ToolOutput::text(why),
+        }
+    }
+}
+
+/// Why a command does not run that the user declined.
+pub(in crate::engine::tools) const BY_USER: &str = "rejected by user";
 
 fn default_wait() -> u64 {
     DEFAULT_WAIT_MS
@@ -44,7 +62,7 @@ fn default_wait() -> u64 {
 /// How a command is to stand to the sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum SandboxPermissions {
+pub(in crate::engine::tools) enum SandboxPermissions {
     #[default]
     UseDefault,
     RequireEscalated,
@@ -52,7 +70,7 @@ pub(super) enum SandboxPermissions {
 }
 
 /// What the model is told about the tool.
-pub(super) fn spec(offer: &ToolOffer) -> Value {
+pub(in crate::engine::tools) fn spec(offer: &ToolOffer) -> Value {
     let mut properties = json!({
         "cmd": {"type": "string", "description": "The shell script to run."},
         "workdir": {"type": "string", "description": "The folder to run it in; the turn's working folder if left out."},

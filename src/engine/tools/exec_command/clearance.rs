@@ -9,7 +9,6 @@ use crate::engine::approvals::{Asked, Consent, ask_about_command};
 use crate::engine::commands::ApprovalKey;
 use crate::engine::environments::{Environment, can_be_told};
 use crate::engine::tools::command_item::CommandItem;
-use crate::engine::tools::command_text::not_run;
 use crate::engine::tools::{ToolContext, ToolOutput, request_permissions};
 use crate::exec::actions::command_actions;
 use crate::exec::decision::{
@@ -21,17 +20,17 @@ use crate::exec::sandbox::Confinement;
 use crate::exec::shell::{Shell, display};
 use crate::protocol::{AbsolutePathBuf, AskForApproval};
 
-use super::arguments::{Arguments, SandboxPermissions};
+use super::arguments::{Arguments, BY_USER, SandboxPermissions};
 
 /// The feature that lets a command ask for more inside of the sandbox.
 pub const ADDITIONAL_PERMISSIONS: &str = "exec_permission_approvals";
 
 /// A command that may run.
-pub(super) struct Cleared {
-    pub(super) argv: Vec<String>,
-    pub(super) item: CommandItem,
+pub(in crate::engine::tools) struct Cleared {
+    pub(in crate::engine::tools) argv: Vec<String>,
+    pub(in crate::engine::tools) item: CommandItem,
     /// Clients know the item already.
-    pub(super) shown: bool,
+    pub(in crate::engine::tools) shown: bool,
     /// Where it runs.
     placement: Placement,
     /// What it may do beyond the sandbox policy.
@@ -41,7 +40,7 @@ pub(super) struct Cleared {
 }
 
 /// Decides about a command and asks if need be.
-pub(super) async fn clear(
+pub(in crate::engine::tools) async fn clear(
     cx: &ToolContext,
     arguments: &Arguments,
     login: bool,
@@ -63,7 +62,7 @@ pub(super) async fn clear(
         true if environment.place.is_remote() && !can_be_told(settings) => SandboxAvailability::UnavailableThere,
         true => match environment.place.availability().await {
             Ok(availability) => availability,
-            Err(error) => return Err(not_run(&display(&argv), &error.to_string())),
+            Err(error) => return Err(arguments.refused(&display(&argv), &error.to_string())),
         },
     };
     let request = Request {
@@ -109,7 +108,7 @@ pub(super) async fn clear(
         (question, key)
     });
     let (placement, shown) = match decision {
-        Decision::Reject(why) => return Err(not_run(&item.command, &why)),
+        Decision::Reject(why) => return Err(arguments.refused(&item.command, &why)),
         Decision::Run(placement) => (placement, false),
         Decision::Ask(question) => {
             let placement = question.placement;
@@ -120,7 +119,7 @@ pub(super) async fn clear(
                 permissions: &wish.grants,
                 announce: true,
             };
-            (placement, consent(cx, &item, asked).await?)
+            (placement, consent(cx, arguments, &item, asked).await?)
         }
     };
     Ok(Cleared {
@@ -134,17 +133,22 @@ pub(super) async fn clear(
 }
 
 /// Asks; whether clients know the item then. A refusal is the output of the call.
-async fn consent(cx: &ToolContext, item: &CommandItem, asked: Asked<'_>) -> Result<bool, ToolOutput> {
+async fn consent(
+    cx: &ToolContext,
+    arguments: &Arguments,
+    item: &CommandItem,
+    asked: Asked<'_>,
+) -> Result<bool, ToolOutput> {
     match ask_about_command(cx, item, asked).await {
         Consent::Given { shown } => Ok(shown),
-        Consent::Refused => Err(not_run(&item.command, "rejected by user")),
-        Consent::Forbidden(why) => Err(not_run(&item.command, &why)),
+        Consent::Refused => Err(arguments.refused(&item.command, BY_USER)),
+        Consent::Forbidden(why) => Err(arguments.refused(&item.command, &why)),
     }
 }
 
 impl Cleared {
     /// What the command is held to; none when nothing confines it.
-    pub(super) async fn hold(&self, cx: &ToolContext, environment: &Environment) -> Option<Hold> {
+    pub(in crate::engine::tools) async fn hold(&self, cx: &ToolContext, environment: &Environment) -> Option<Hold> {
         if self.placement == Placement::Unrestricted {
             return None;
         }
@@ -160,13 +164,17 @@ impl Cleared {
     }
 
     /// Whether the approval policy asks about commands that the sandbox stopped.
-    pub(super) fn may_go_again(&self) -> bool {
+    pub(in crate::engine::tools) fn may_go_again(&self) -> bool {
         self.retry.is_some()
     }
 
     /// Asks whether the command may run again, without the sandbox that seems to have stopped it; false when the
     /// approval policy does not ask about that.
-    pub(super) async fn again(&mut self, cx: &ToolContext, arguments: &Arguments) -> Result<bool, ToolOutput> {
+    pub(in crate::engine::tools) async fn again(
+        &mut self,
+        cx: &ToolContext,
+        arguments: &Arguments,
+    ) -> Result<bool, ToolOutput> {
         let Some((question, key)) = self.retry.take() else {
             return Ok(false);
         };
@@ -177,7 +185,7 @@ impl Cleared {
             permissions: &self.grants,
             announce: !self.shown,
         };
-        self.shown |= consent(cx, &self.item, asked).await?;
+        self.shown |= consent(cx, arguments, &self.item, asked).await?;
         Ok(true)
     }
 }
