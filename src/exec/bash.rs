@@ -5,6 +5,8 @@
 //! variables, assignments, groups, background jobs, comments and control flow make it complex. The tree is walked
 //! without recursion, since its depth is the model's to choose.
 
+use std::borrow::Cow;
+
 use tree_sitter::{Node, Parser, Tree};
 
 /// Scripts longer than this are not judged.
@@ -97,7 +99,23 @@ pub fn patch_script(script: &str) -> Option<PatchScript> {
 fn parse(script: &str) -> Option<Tree> {
     let mut parser = Parser::new();
     parser.set_language(&tree_sitter_bash::LANGUAGE.into()).ok()?;
-    parser.parse(script, None).filter(|tree| !tree.root_node().has_error())
+    let tree = parser.parse(ascii(script).as_ref(), None);
+    tree.filter(|tree| !tree.root_node().has_error())
+}
+
+/// The script with every byte of a character beyond ASCII as a dot, which is as much a part of a word, and of no name.
+///
+/// The grammar's scanner looks characters up in a table without knowing its end; those of the higher planes lie far
+/// behind it, and reading there ends the process. Places stay the same, so texts are taken from the script itself.
+fn ascii(script: &str) -> Cow<'_, [u8]> {
+    if script.is_ascii() {
+        return Cow::Borrowed(script.as_bytes());
+    }
+    let bytes = script.bytes();
+    bytes
+        .map(|byte| if byte.is_ascii() { byte } else { b'.' })
+        .collect::<Vec<u8>>()
+        .into()
 }
 
 /// All commands of a script that has nothing else in it.

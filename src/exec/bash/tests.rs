@@ -122,6 +122,23 @@ fn a_long_chain_does_not_overflow_the_stack() {
     assert_eq!(read(&"ls; ".repeat(60_000)), Script::Complex);
 }
 
+#[test]
+fn characters_of_all_planes_are_parts_of_words() {
+    for wide in ['é', '\u{2003}', '漢', '🦀', '\u{DF1A6}', '\u{10FFFF}'] {
+        for around in ["", "-", "{", "a[", "$((", "<<", "[[ x -", "x ="] {
+            read(&format!("{around}{wide} x"));
+            patch_script(&format!("apply_patch {around}{wide} x"));
+        }
+        let script = format!("echo {wide}{wide} '{wide} a' && {wide}=1 rm");
+        let Script::Plain(commands) = read(&script) else {
+            panic!("{script}")
+        };
+        let wide = wide.to_string();
+        assert_eq!(commands[0].argv, ["echo", &wide.repeat(2), &format!("{wide} a")]);
+        assert_eq!(commands[1].argv, [format!("{wide}=1"), "rm".to_owned()]);
+    }
+}
+
 proptest! {
     #[test]
     fn quoted_words_come_back(words in prop::collection::vec("[^\\x00]{1,12}", 1..6)) {
