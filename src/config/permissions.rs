@@ -11,6 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::Deserialize;
 
 use crate::config::ConfigError;
+use crate::files::normalised;
 use crate::protocol::{
     AbsolutePathBuf, FileSystemAccessMode, FileSystemPath, FileSystemSandboxEntry, FileSystemSpecialPath,
 };
@@ -255,23 +256,8 @@ fn pattern_or_path(shown: &str, path: PathBuf, access: FileSystemAccessMode) -> 
 
 fn plain_path(path: &Path) -> FileSystemPath {
     FileSystemPath::Path {
-        path: AbsolutePathBuf::rooted(without_dots(path)),
+        path: AbsolutePathBuf::rooted(normalised(path)),
     }
-}
-
-/// The path without `.` and `..`, by its text alone.
-fn without_dots(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                plain.pop();
-            }
-            other => plain.push(other),
-        }
-    }
-    plain
 }
 
 fn absolute(place: &str) -> Result<PathBuf, String> {

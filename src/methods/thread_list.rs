@@ -4,9 +4,9 @@
 
 use std::path::PathBuf;
 
+use crate::files::normalised;
 use crate::methods::thread_load::store_error;
 use crate::methods::thread_lookup::{default_provider, shown};
-use crate::methods::thread_setup::normal;
 use crate::protocol::*;
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
@@ -28,7 +28,11 @@ pub async fn list(cx: RequestContext, params: ThreadListParams) -> Result<Thread
         model_providers: params.model_providers,
         source_kinds: params.source_kinds.unwrap_or_default(),
         archived: params.archived.unwrap_or(false),
-        cwds: cwds.map(|cwds| cwds.iter().map(|cwd| normal(&base.join(cwd))).collect::<Vec<PathBuf>>()),
+        cwds: cwds.map(|cwds| {
+            cwds.iter()
+                .map(|cwd| normalised(&base.join(cwd)))
+                .collect::<Vec<PathBuf>>()
+        }),
         search_term: params.search_term,
         index_only: params.use_state_db_only,
         ..ListQuery::new(provider)

@@ -3,7 +3,7 @@
 //!
 //! Everything that touches files (configuration layers, AGENTS.md, git) is done in one visit to the blocking pool.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::{ConfigError, ConfigLoader, ResolvedConfig, ThreadOverrides};
@@ -14,6 +14,7 @@ use crate::exec::permissions::PlacedProfile;
 use crate::exec::place::Place;
 use crate::exec::sandbox::Confinement;
 use crate::exec::{Environments, Sandbox};
+use crate::files::normalised;
 use crate::methods::{environment, git_state};
 use crate::model::default_model;
 use crate::protocol::*;
@@ -86,7 +87,7 @@ pub(crate) fn resolve(
     wishes: Wishes,
 ) -> Result<Prepared, ConfigError> {
     let mut config = loader.resolve(&wishes.overrides)?;
-    let cwd = AbsolutePathBuf::rooted(normal(&config.cwd));
+    let cwd = AbsolutePathBuf::rooted(normalised(&config.cwd));
     let policy = match &config.profile {
         Some(profile) => PlacedProfile::new(profile, &cwd, std::slice::from_ref(&cwd)).as_policy(),
         None => config.sandbox.clone(),
@@ -165,27 +166,12 @@ fn docs(config: &ResolvedConfig, settings: &TurnSettings, primary: Option<Arc<dy
 pub(crate) fn workspace_roots(cwd: &AbsolutePathBuf, roots: &[String]) -> Vec<AbsolutePathBuf> {
     let mut all: Vec<AbsolutePathBuf> = Vec::with_capacity(roots.len());
     for root in roots {
-        let root = AbsolutePathBuf::rooted(normal(&cwd.as_path().join(root)));
+        let root = AbsolutePathBuf::rooted(normalised(&cwd.as_path().join(root)));
         if !all.contains(&root) {
             all.push(root);
         }
     }
     all
-}
-
-/// Takes `.` and `..` out of a path without asking the file system.
-pub(crate) fn normal(path: &Path) -> PathBuf {
-    let mut clean = PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir => {
-                clean.pop();
-            }
-            other => clean.push(other),
-        }
-    }
-    clean
 }
 
 /// The name clients are shown for who reviews approvals.

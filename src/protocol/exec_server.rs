@@ -5,13 +5,14 @@
 //! others, since some names mean other things there.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::files::normalised;
 use crate::protocol::permissions::{FileSystemSandboxEntry, SandboxPolicy};
 
 pub const INITIALIZE: &str = "initialize";
@@ -61,17 +62,7 @@ pub struct ExecutorPath(pub PathBuf);
 impl ExecutorPath {
     /// Takes `.` and `..` out of a path, by its text.
     pub fn normal(path: &Path) -> Self {
-        let mut plain = PathBuf::new();
-        for part in path.components() {
-            match part {
-                Component::CurDir => {}
-                Component::ParentDir => {
-                    plain.pop();
-                }
-                other => plain.push(other),
-            }
-        }
-        ExecutorPath(plain)
+        ExecutorPath(normalised(path))
     }
 }
 

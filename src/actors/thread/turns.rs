@@ -22,8 +22,9 @@ use crate::engine::settings::{ChosenPermissions, SettingsOverrides};
 use crate::engine::thread_ref::{LastUsage, ThreadError};
 use crate::engine::turn::edit::Injected;
 use crate::engine::turn::{Conversation, TurnJob, TurnOpening};
+use crate::files::normalised;
 use crate::methods::thread_load::conversation;
-use crate::methods::thread_setup::{normal, workspace_roots};
+use crate::methods::thread_setup::workspace_roots;
 use crate::model::InputItem;
 use crate::protocol::*;
 use crate::rpc::context::TurnGuard;
@@ -173,7 +174,7 @@ impl ThreadActor {
         let cwd = params
             .cwd
             .as_ref()
-            .map(|cwd| AbsolutePathBuf::rooted(normal(&base.as_path().join(cwd))));
+            .map(|cwd| AbsolutePathBuf::rooted(normalised(&base.as_path().join(cwd))));
         let roots = match &params.runtime_workspace_roots {
             Some(roots) => Some(workspace_roots(cwd.as_ref().unwrap_or(&base), roots)),
             // Roots that the client chose stay where they are; the one that was the folder goes with it.

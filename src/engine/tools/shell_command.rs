@@ -19,12 +19,11 @@ use crate::engine::scope::TurnScope;
 use crate::engine::tools::command_item::{CommandEnd, CommandItem};
 use crate::engine::tools::command_text::limit;
 use crate::engine::tools::command_watch::{self, Attended};
-use crate::engine::tools::exec_command::arguments::{Arguments, SandboxPermissions};
+use crate::engine::tools::exec_command::arguments::{Arguments, SandboxPermissions, add_shared};
 use crate::engine::tools::exec_command::clearance::clear;
 use crate::engine::tools::exec_command::{CONFINED_GRACE, Prepared, Unannounced, begin, prepare, seems_stopped};
 use crate::engine::tools::{
     HookedCall, ShellTool, Tool, ToolCall, ToolContext, ToolOffer, ToolOutput, function_spec, hooked, parse_arguments,
-    request_permissions,
 };
 use crate::exec::Session;
 use crate::exec::permissions::AdditionalPermissionProfile;
@@ -218,30 +217,8 @@ fn spec(offer: &ToolOffer) -> Value {
             "type": "number",
             "description": "How long it may run, in milliseconds; 10000 if left out. Then it is killed.",
         },
-        "sandbox_permissions": {
-            "type": "string",
-            "description": "use_default, or require_escalated to ask the user to run it outside of the sandbox.",
-        },
-        "justification": {
-            "type": "string",
-            "description": "With require_escalated: one question to the user that says why.",
-        },
-        "prefix_rule": {
-            "type": "array",
-            "items": {"type": "string"},
-            "description": "With require_escalated: the first words of commands that the user could allow for good, such \
-                            as [\"git\", \"pull\"]. Keep it as narrow as makes sense.",
-        },
     });
-    if offer.allow_login_shell {
-        properties["login"] = json!({"type": "boolean", "description": "Whether the shell reads the login profile first; true if left out."});
-    }
-    if offer.several_environments {
-        properties["environment_id"] = json!({"type": "string", "description": "The id of the environment to run it in; the first one if left out."});
-    }
-    if offer.additional_permissions {
-        properties["additional_permissions"] = request_permissions::schema();
-    }
+    add_shared(&mut properties, offer);
     function_spec(
         NAME,
         "Run a shell command and wait for its end. Returns its exit code and what it printed. Its input is empty.",

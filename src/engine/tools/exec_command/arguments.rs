@@ -87,21 +87,37 @@ pub(in crate::engine::tools) fn spec(offer: &ToolOffer) -> Value {
             "type": "number",
             "description": "How many tokens of output to return; more is cut in the middle.",
         },
-        "sandbox_permissions": {
-            "type": "string",
-            "enum": ["use_default", "require_escalated"],
-            "description": "Use require_escalated to ask the user to run it outside of the sandbox.",
-        },
-        "justification": {
-            "type": "string",
-            "description": "With require_escalated: one question to the user that says why.",
-        },
-        "prefix_rule": {
-            "type": "array",
-            "items": {"type": "string"},
-            "description": "With require_escalated: the first words of commands that the user could allow for good, such \
-                            as [\"git\", \"pull\"]. Keep it as narrow as makes sense.",
-        },
+    });
+    add_shared(&mut properties, offer);
+    function_spec(
+        NAME,
+        "Run a shell command. Returns its output and exit code, or a session ID when it is still running: use \
+         write_stdin with that to type into it or to wait for more output.",
+        json!({
+            "type": "object",
+            "properties": properties,
+            "required": ["cmd"],
+            "additionalProperties": false,
+        }),
+    )
+}
+
+/// Adds what is told of every tool that runs commands: how they stand to the sandbox, the login profile, the environment.
+pub(in crate::engine::tools) fn add_shared(properties: &mut Value, offer: &ToolOffer) {
+    properties["sandbox_permissions"] = json!({
+        "type": "string",
+        "enum": ["use_default", "require_escalated"],
+        "description": "Use require_escalated to ask the user to run it outside of the sandbox.",
+    });
+    properties["justification"] = json!({
+        "type": "string",
+        "description": "With require_escalated: one question to the user that says why.",
+    });
+    properties["prefix_rule"] = json!({
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "With require_escalated: the first words of commands that the user could allow for good, such \
+                        as [\"git\", \"pull\"]. Keep it as narrow as makes sense.",
     });
     if offer.allow_login_shell {
         properties["login"] = json!({"type": "boolean", "description": "Whether the shell reads the login profile first; true if left out."});
@@ -122,15 +138,4 @@ pub(in crate::engine::tools) fn spec(offer: &ToolOffer) -> Value {
         });
         properties["additional_permissions"] = request_permissions::schema();
     }
-    function_spec(
-        NAME,
-        "Run a shell command. Returns its output and exit code, or a session ID when it is still running: use \
-         write_stdin with that to type into it or to wait for more output.",
-        json!({
-            "type": "object",
-            "properties": properties,
-            "required": ["cmd"],
-            "additionalProperties": false,
-        }),
-    )
 }
