@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
+use crate::config::checked::CheckedToml;
+
 /// What is wrong with a configuration file: text for people, and a place (1-based) when it is known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConfigProblem {
@@ -60,49 +62,92 @@ struct Stamp {
 
 type Parsed = Result<Arc<toml::Table>, ConfigProblem>;
 
+/// What is known of a file.
+#[derive(Debug, Clone)]
+struct Known {
+    stamp: Option<Stamp>,
+    parsed: Parsed,
+    /// The first value of the wrong type.
+    mistyped: Option<ConfigProblem>,
+    /// What it said last when nothing was wrong with it.
+    good: Arc<toml::Table>,
+}
+
 /// Parsed files by path. A missing file is an empty table.
 #[derive(Debug, Default)]
 pub(super) struct FileCache {
-    files: Mutex<HashMap<PathBuf, (Option<Stamp>, Parsed)>>,
+    files: Mutex<HashMap<PathBuf, Known>>,
 }
 
 impl FileCache {
     /// The table in `path`, read anew only when its size or modification time changed.
     pub(super) fn read(&self, path: &Path) -> Parsed {
+        self.look(path).parsed
+    }
+
+    /// What `path` says, or said while nothing was wrong with it, and what is wrong.
+    pub(super) fn understood(&self, path: &Path) -> (Arc<toml::Table>, Option<ConfigProblem>) {
+        let known = self.look(path);
+        (known.good, known.parsed.err().or(known.mistyped))
+    }
+
+    fn look(&self, path: &Path) -> Known {
         let stamp = std::fs::metadata(path).ok().map(|meta| Stamp {
             modified: meta.modified().ok(),
             size: meta.len(),
         });
-        if let Ok(files) = self.files.lock()
-            && let Some((known, parsed)) = files.get(path)
-            && *known == stamp
+        let before = self.files.lock().ok().and_then(|files| files.get(path).cloned());
+        if let Some(known) = &before
+            && known.stamp == stamp
         {
-            return parsed.clone();
+            return known.clone();
         }
-        let parsed = read_table(path);
+        let (parsed, mistyped) = read_table(path);
+        let good = match &parsed {
+            Ok(table) if mistyped.is_none() => Arc::clone(table),
+            _ => before.map(|known| known.good).unwrap_or_default(),
+        };
+        let known = Known {
+            stamp,
+            parsed,
+            mistyped,
+            good,
+        };
         if let Ok(mut files) = self.files.lock() {
-            files.insert(path.to_path_buf(), (stamp, parsed.clone()));
+            files.insert(path.to_path_buf(), known.clone());
         }
-        parsed
+        known
     }
 
     /// Forgets a file, after writing it within the clock's resolution.
     pub(super) fn forget(&self, path: &Path) {
-        if let Ok(mut files) = self.files.lock() {
-            files.remove(path);
+        if let Ok(mut files) = self.files.lock()
+            && let Some(known) = files.get_mut(path)
+        {
+            // No file has this size.
+            known.stamp = Some(Stamp {
+                modified: None,
+                size: u64::MAX,
+            });
         }
     }
 }
 
-fn read_table(path: &Path) -> Parsed {
+/// What a file says, and the first value in it that is of the wrong type.
+fn read_table(path: &Path) -> (Parsed, Option<ConfigProblem>) {
     let text = match crate::files::read_text(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Arc::default()),
-        Err(error) => return Err(ConfigProblem::reading(path, &error)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return (Ok(Arc::default()), None),
+        Err(error) => return (Err(ConfigProblem::reading(path, &error)), None),
     };
-    text.parse::<toml::Table>()
-        .map(Arc::new)
-        .map_err(|error| ConfigProblem::parsing(path, &text, &error))
+    match text.parse::<toml::Table>() {
+        Ok(table) => {
+            let mistyped = toml::from_str::<CheckedToml>(&text).err();
+            let mistyped = mistyped.map(|error| ConfigProblem::parsing(path, &text, &error));
+            (Ok(Arc::new(table)), mistyped)
+        }
+        Err(error) => (Err(ConfigProblem::parsing(path, &text, &error)), None),
+    }
 }
 
 /// The place of a byte in a text, counted from 1.

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::loader::{ConfigLoader, NOT_FOR_PROJECTS, SYSTEM_FILE, project_folders};
+use crate::config::loader::{ConfigLoader, NOT_FOR_PROJECTS, SYSTEM_FILE};
+use crate::config::merging::{Merged, project_folders};
 use crate::config::{ConfigProblem, TrustLevel};
 
 /// Whose layer it is.
@@ -35,7 +36,7 @@ pub struct ConfigLayer {
 impl ConfigLoader {
     /// The layers that count in `cwd`, lowest first. Blocking.
     pub fn layers(&self, cwd: &Path) -> Vec<ConfigLayer> {
-        let (_, root, trust) = self.merged(cwd, &std::collections::BTreeMap::new());
+        let Merged { root, trust, .. } = self.merged(cwd, &std::collections::BTreeMap::new());
         let layer = |kind, file: PathBuf| ConfigLayer {
             kind,
             folder: file.parent().unwrap_or(Path::new("/")).to_path_buf(),

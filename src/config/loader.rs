@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::config::file::{ConfigProblem, FileCache};
+use crate::config::merging::{Merged, root_markers, set_path};
 use crate::config::provider::{ProviderConfig, builtin_providers};
-use crate::config::reading::MANAGED_FILE;
 use crate::config::resolved::{ConfigToml, ResolvedConfig, TrustLevel};
 use crate::config::{AgentsConfig, ConfigError, features, permissions, trust};
-use crate::protocol::{ApprovalsReviewer, AskForApproval, Personality, SandboxMode, SandboxPolicy};
+use crate::protocol::{AbsolutePathBuf, ApprovalsReviewer, AskForApproval, Personality, SandboxMode, SandboxPolicy};
 
 /// The system layer, read when it exists.
 pub(super) const SYSTEM_FILE: &str = "/etc/codex/config.toml";
@@ -105,6 +105,14 @@ impl ConfigLoader {
         &self.server_cwd
     }
 
+    /// A folder as requests name it: relative ones are the server's, without one it is the server's own.
+    pub(super) fn folder(&self, named: Option<&Path>) -> PathBuf {
+        let own = AbsolutePathBuf::rooted(&self.server_cwd);
+        AbsolutePathBuf::resolve(&own, named.unwrap_or(&self.server_cwd))
+            .as_path()
+            .to_path_buf()
+    }
+
     /// The user's configuration file.
     pub fn user_file(&self) -> PathBuf {
         self.home.join("config.toml")
@@ -150,65 +158,47 @@ impl ConfigLoader {
         }
     }
 
-    /// The merged table for `cwd` and a request's `config` overrides, with the project root and trust level found.
-    pub(super) fn merged(
-        &self,
-        cwd: &Path,
-        overrides: &BTreeMap<String, serde_json::Value>,
-    ) -> (toml::Table, Option<PathBuf>, Option<TrustLevel>) {
-        let mut merged = toml::Table::new();
-        for file in self.common_files() {
-            // A broken file counts as empty; `problems` reports it.
-            if let Ok(table) = self.files.read(&file) {
-                lay(&mut merged, &table);
-            }
-        }
-        if let Some(profile) = merged.get("profile").and_then(|name| name.as_str()).map(str::to_string)
-            && let Some(values) = merged
-                .get("profiles")
-                .and_then(|all| all.get(&profile))
-                .and_then(|p| p.as_table())
-        {
-            let values = values.clone();
-            lay(&mut merged, &values);
-        }
-        let markers = root_markers(&merged);
-        let root = trust::project_root(cwd, &markers);
-        let trust = trust::trust_level(&merged, cwd, root.as_deref());
-        if trust == Some(TrustLevel::Trusted) {
-            for folder in project_folders(cwd, root.as_deref()) {
-                if let Ok(table) = self.files.read(&folder.join(".codex/config.toml")) {
-                    let mut table = (*table).clone();
-                    // By then it is found where the project begins.
-                    table.retain(|key, _| !NOT_FOR_PROJECTS.contains(&key) && key != "project_root_markers");
-                    lay(&mut merged, &table);
-                }
-            }
-        }
-        lay(&mut merged, &self.session_flags);
-        let mut asked = toml::Table::new();
-        for (key, value) in overrides {
-            if let Some(value) = to_toml(value) {
-                set_path(&mut asked, key, value);
-            }
-        }
-        lay(&mut merged, &asked);
-        if let Ok(managed) = self.files.read(Path::new(MANAGED_FILE)) {
-            lay(&mut merged, &managed);
-        }
-        (merged, root, trust)
-    }
-
     /// Resolves the configuration for a thread.
     ///
     /// # Errors
-    /// A value of the wrong type, or a provider that is not defined.
+    /// A broken file, a value of the wrong type, or a provider or a profile that is not defined.
     pub fn resolve(&self, overrides: &ThreadOverrides) -> Result<ResolvedConfig, ConfigError> {
-        let cwd = match &overrides.cwd {
-            Some(cwd) => self.server_cwd.join(cwd),
-            None => self.server_cwd.clone(),
-        };
-        let (merged, project_root, trust) = self.merged(&cwd, &overrides.config);
+        let cwd = self.folder(overrides.cwd.as_deref());
+        let mut merged = self.merged(&cwd, &overrides.config);
+        match merged.problem.take() {
+            Some(problem) => Err(problem),
+            None => self.resolve_merged(cwd, merged, overrides),
+        }
+    }
+
+    /// Resolves what the server itself goes by in its own folder, where a broken file says what it said while it was not.
+    ///
+    /// # Errors
+    /// As [`ConfigLoader::resolve`], but for broken files.
+    pub fn resolve_own(&self) -> Result<ResolvedConfig, ConfigError> {
+        let cwd = self.folder(None);
+        let merged = self.merged(&cwd, &BTreeMap::new());
+        self.resolve_merged(cwd, merged, &ThreadOverrides::default())
+    }
+
+    /// What keeps the files that count in the server's own folder from being understood.
+    pub fn problem(&self) -> Option<ConfigError> {
+        self.merged(&self.folder(None), &BTreeMap::new()).problem
+    }
+
+    fn resolve_merged(
+        &self,
+        cwd: PathBuf,
+        merged: Merged,
+        overrides: &ThreadOverrides,
+    ) -> Result<ResolvedConfig, ConfigError> {
+        let Merged {
+            table: merged,
+            root: project_root,
+            trust,
+            ignored,
+            ..
+        } = merged;
         let project_root_markers = root_markers(&merged);
         let toml: ConfigToml = serde::Deserialize::deserialize(toml::Value::Table(merged))
             .map_err(|error: toml::de::Error| self.misread(&error))?;
@@ -228,19 +218,27 @@ impl ConfigLoader {
                 let why = "config defines `[permissions]` profiles but does not set `default_permissions`";
                 return Err(ConfigError::Invalid(why.to_owned()));
             }
+            // Where nothing is said about the sandbox, what holds is a built-in profile.
+            (None, None)
+                if overrides.sandbox.is_none()
+                    && toml.sandbox_mode.is_none()
+                    && toml.sandbox_workspace_write.is_none() =>
+            {
+                Some(default_profile(default_sandbox).to_owned())
+            }
             _ => None,
         };
+        let write = toml.sandbox_workspace_write.unwrap_or_default();
+        let base = AbsolutePathBuf::rooted(&cwd);
+        let named_roots = write.writable_roots.iter();
+        let roots: Vec<_> = named_roots.map(|root| AbsolutePathBuf::resolve(&base, root)).collect();
         let profile = match &named {
             Some(named) => permissions::select(named, &toml.permissions, &self.home)?,
             None => None,
         };
         let sandbox = match named.as_deref() {
             Some(built_in) if profile.is_none() => ResolvedConfig::built_in(built_in, &self.home),
-            _ => ResolvedConfig::sandbox_of(
-                sandbox_mode.unwrap_or(default_sandbox),
-                &toml.sandbox_workspace_write,
-                &self.home,
-            ),
+            _ => ResolvedConfig::sandbox_of(sandbox_mode.unwrap_or(default_sandbox), &write, &roots, &self.home),
         };
         let instructions_file = toml.model_instructions_file.as_ref().map(|file| self.home.join(file));
         let base_instructions = match (&overrides.base_instructions, &toml.instructions, &instructions_file) {
@@ -257,6 +255,7 @@ impl ConfigLoader {
             home: self.home.clone(),
             project_root,
             project_root_markers,
+            ignored,
             trust,
             model: overrides.model.clone().or(toml.model),
             model_provider: provider_id,
@@ -271,6 +270,7 @@ impl ConfigLoader {
                 .or(toml.approvals_reviewer)
                 .unwrap_or(ApprovalsReviewer::User),
             sandbox,
+            further_roots: if named.is_none() { roots } else { Vec::new() },
             permissions: named,
             profile: profile.map(Arc::new),
             reasoning_effort: toml.model_reasoning_effort,
@@ -324,7 +324,7 @@ impl ConfigLoader {
         });
         match found {
             Some(problem) => ConfigError::File(problem),
-            None => ConfigError::Invalid(error.message().to_string()),
+            None => ConfigError::Invalid(error.to_string()),
         }
     }
 
@@ -361,7 +361,7 @@ impl ConfigLoader {
 
     /// The features that are not left to their defaults, by key, for threads in the server's own folder.
     pub fn features(&self) -> BTreeMap<String, bool> {
-        let (merged, ..) = self.merged(&self.server_cwd, &BTreeMap::new());
+        let merged = self.merged(&self.server_cwd, &BTreeMap::new()).table;
         let table = merged.get("features").and_then(|features| features.as_table());
         let said = table.into_iter().flatten();
         self.switches(said.filter_map(|(key, value)| Some((key.as_str(), value.as_bool()?))))
@@ -384,9 +384,14 @@ impl ConfigLoader {
         switches
     }
 
-    /// The raw table of the user's file, for readers of other keys; empty when it is missing or broken.
+    /// The raw table of the user's file, for readers of other keys; what it said last when it is broken.
     pub fn user_table(&self) -> Arc<toml::Table> {
-        self.files.read(&self.user_file()).unwrap_or_default()
+        self.understood(&self.user_file()).0
+    }
+
+    /// What a file says, or said while it could be understood, and why it cannot be.
+    pub(super) fn understood(&self, file: &Path) -> (Arc<toml::Table>, Option<ConfigProblem>) {
+        self.files.understood(file)
     }
 }
 
@@ -394,6 +399,15 @@ impl ConfigLoader {
 fn read_text(what: &str, file: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(file)
         .map_err(|error| ConfigError::Invalid(format!("failed to read {what} file {}: {error}", file.display())))
+}
+
+/// The built-in profile that stands for a sandbox nobody asked for.
+fn default_profile(mode: SandboxMode) -> &'static str {
+    match mode {
+        SandboxMode::ReadOnly => ":read-only",
+        SandboxMode::WorkspaceWrite => ":workspace",
+        SandboxMode::DangerFullAccess => ":danger-full-access",
+    }
 }
 
 fn find_provider(id: &str, toml: &ConfigToml) -> Result<ProviderConfig, ConfigError> {
@@ -409,91 +423,4 @@ fn find_provider(id: &str, toml: &ConfigToml) -> Result<ProviderConfig, ConfigEr
     let provider = provider.ok_or_else(|| ConfigError::UnknownProvider(id.to_string()))?;
     provider.validate(id)?;
     Ok(provider)
-}
-
-/// What shows that a folder is the top of a project.
-fn root_markers(config: &toml::Table) -> Vec<String> {
-    match config.get("project_root_markers").and_then(|value| value.as_array()) {
-        Some(markers) => markers.iter().filter_map(|m| m.as_str()).map(str::to_string).collect(),
-        None => vec![".git".into()],
-    }
-}
-
-/// The folders between the project root and `cwd`, root first; `cwd` alone without a root.
-pub(super) fn project_folders(cwd: &Path, root: Option<&Path>) -> Vec<PathBuf> {
-    let Some(root) = root else {
-        return vec![cwd.to_path_buf()];
-    };
-    let mut folders: Vec<PathBuf> = cwd
-        .ancestors()
-        .take_while(|folder| folder.starts_with(root))
-        .map(Path::to_path_buf)
-        .collect();
-    folders.reverse();
-    folders
-}
-
-/// Lays a layer on those below it. What commands may touch is said by a mode or by a profile, and the highest layer that
-/// says either decides which; of one that says both, the profile.
-fn lay(base: &mut toml::Table, over: &toml::Table) {
-    if over.contains_key("default_permissions") {
-        base.remove("sandbox_mode");
-    } else if over.contains_key("sandbox_mode") {
-        base.remove("default_permissions");
-    }
-    merge(base, over);
-}
-
-/// Lays `over` on `base`: tables merge, everything else replaces.
-pub(super) fn merge(base: &mut toml::Table, over: &toml::Table) {
-    for (key, value) in over {
-        match (base.get_mut(key), value) {
-            (Some(toml::Value::Table(base)), toml::Value::Table(over)) => merge(base, over),
-            _ => {
-                base.insert(key.clone(), value.clone());
-            }
-        }
-    }
-}
-
-/// Sets a dotted path, making tables on the way; a table value merges into what is there.
-fn set_path(table: &mut toml::Table, path: &str, value: toml::Value) {
-    match path.split_once('.') {
-        None => {
-            let mut over = toml::Table::new();
-            over.insert(path.to_string(), value);
-            merge(table, &over);
-        }
-        Some((head, rest)) => {
-            let entry = table
-                .entry(head.to_string())
-                .or_insert_with(|| toml::Value::Table(toml::Table::new()));
-            if !entry.is_table() {
-                *entry = toml::Value::Table(toml::Table::new());
-            }
-            if let toml::Value::Table(inner) = entry {
-                set_path(inner, rest, value);
-            }
-        }
-    }
-}
-
-/// JSON as TOML; nulls vanish, since TOML has none.
-fn to_toml(value: &serde_json::Value) -> Option<toml::Value> {
-    Some(match value {
-        serde_json::Value::Null => return None,
-        serde_json::Value::Bool(value) => toml::Value::Boolean(*value),
-        serde_json::Value::Number(number) => match number.as_i64() {
-            Some(integer) => toml::Value::Integer(integer),
-            None => toml::Value::Float(number.as_f64()?),
-        },
-        serde_json::Value::String(text) => toml::Value::String(text.clone()),
-        serde_json::Value::Array(values) => toml::Value::Array(values.iter().filter_map(to_toml).collect()),
-        serde_json::Value::Object(members) => toml::Value::Table(
-            members
-                .iter()
-                .filter_map(|(key, value)| Some((key.clone(), to_toml(value)?)))
-                .collect(),
-        ),
-    })
 }

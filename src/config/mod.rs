@@ -6,11 +6,13 @@
 //! apply and a [`ConfigProblem`] says what is wrong and where. Files are re-read only when they changed.
 
 mod agents;
+mod checked;
 mod edit;
 pub mod features;
 mod file;
 mod layers;
 mod loader;
+mod merging;
 mod permissions;
 mod provider;
 mod reading;

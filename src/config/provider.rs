@@ -73,6 +73,39 @@ pub struct ProviderAuthCommand {
     pub cwd: Option<String>,
 }
 
+/// The complaint about providers that have the id of a built-in one, no name, or another protocol than is spoken here.
+pub(super) fn unusable(providers: Option<&toml::Value>) -> Option<String> {
+    let providers = providers?.as_table()?;
+    let builtins = builtin_providers(None, &|_| None);
+    let mut taken: Vec<&str> = providers
+        .keys()
+        .map(String::as_str)
+        .filter(|id| builtins.contains_key(*id))
+        .collect();
+    taken.sort_unstable();
+    if let Some(first) = taken.first() {
+        let ids: Vec<String> = taken.iter().map(|id| format!("`{id}`")).collect();
+        return Some(format!(
+            "model_providers contains reserved built-in provider IDs: {}. Built-in providers cannot be overridden. Rename \
+             your custom provider (for example, `{first}-custom`).\nin `model_providers`\n",
+            ids.join(", ")
+        ));
+    }
+    providers.iter().find_map(|(id, provider)| {
+        let said = |key: &str| provider.get(key).and_then(|value| value.as_str());
+        match said("wire_api") {
+            None | Some("responses" | "chat") => {}
+            Some(other) => {
+                return Some(format!(
+                    "unknown variant `{other}`, expected `responses` or `chat`\nin `model_providers.{id}.wire_api`\n"
+                ));
+            }
+        }
+        let nameless = said("name").unwrap_or_default().trim().is_empty();
+        nameless.then(|| format!("model_providers.{id}: provider name must not be empty\nin `model_providers`\n"))
+    })
+}
+
 impl ProviderConfig {
     /// Retries of one request.
     pub fn request_retries(&self) -> u32 {

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::config::loader::{NOT_FOR_PROJECTS, SYSTEM_FILE, merge, project_folders};
+use crate::config::checked::CheckedToml;
+use crate::config::loader::{NOT_FOR_PROJECTS, SYSTEM_FILE};
+use crate::config::merging::{Merged, merge, project_folders};
 use crate::config::resolved::{ConfigToml, TrustLevel};
-use crate::config::{ConfigError, ConfigLoader, ConfigProblem, ThreadOverrides, features, shape};
+use crate::config::{ConfigError, ConfigLoader, ConfigProblem, ThreadOverrides, features, provider, shape};
 use crate::files::is_placeholder;
 use crate::protocol::{AbsolutePathBuf, ConfigLayer, ConfigLayerMetadata, ConfigLayerSource};
 
@@ -74,7 +76,7 @@ impl Layer {
 impl ConfigLoader {
     /// Reads everything, with the layers of the project of `cwd` if one is given. Blocking.
     pub fn reading(&self, cwd: Option<&Path>) -> Result<ConfigReading, ReadingError> {
-        let cwd = cwd.map(|cwd| self.server_cwd().join(cwd));
+        let cwd = cwd.map(|cwd| self.folder(Some(cwd)));
         let layers = self.all_layers(cwd.as_deref()).map_err(ReadingError::Layers)?;
         let mut effective = toml::Table::new();
         let mut origins = BTreeMap::new();
@@ -154,8 +156,29 @@ impl ConfigLoader {
         Ok(layers)
     }
 
+    /// The folders with configuration of the project at `cwd` that do not count, and why; in words for people. Blocking.
+    pub fn untrusted_folders(&self, cwd: &Path) -> Option<String> {
+        let layers = self.project_layers(cwd).ok()?;
+        let folders = layers
+            .into_iter()
+            .filter_map(|layer| match (layer.source, layer.disabled) {
+                (ConfigLayerSource::Project { dot_codex_folder }, Some(why)) => Some((dot_codex_folder, why)),
+                _ => None,
+            });
+        let listed: String = folders
+            .zip(1..)
+            .map(|((folder, why), number)| format!("    {number}. {folder}\n       {why}\n"))
+            .collect();
+        (!listed.is_empty()).then(|| {
+            format!(
+                "Project-local config, hooks, and exec policies are disabled in the following folders until the project is \
+                 trusted, but skills still load.\n{listed}"
+            )
+        })
+    }
+
     fn project_layers(&self, cwd: &Path) -> Result<Vec<Layer>, ConfigProblem> {
-        let (_, root, trust) = self.merged(cwd, &BTreeMap::new());
+        let Merged { root, trust, .. } = self.merged(cwd, &BTreeMap::new());
         let trusted = trust == Some(TrustLevel::Trusted);
         let reason = || {
             format!(
@@ -196,6 +219,12 @@ pub(super) fn validate(config: &toml::Table) -> Result<(), String> {
     let parsed: Result<ConfigToml, toml::de::Error> =
         serde::Deserialize::deserialize(toml::Value::Table(config.clone()));
     parsed.map_err(|error| error.to_string())?;
+    let checked: Result<CheckedToml, toml::de::Error> =
+        serde::Deserialize::deserialize(toml::Value::Table(config.clone()));
+    checked.map_err(|error| error.to_string())?;
+    if let Some(unusable) = provider::unusable(config.get("model_providers")) {
+        return Err(unusable);
+    }
     let switches = config.get("features").and_then(|features| features.as_table());
     for (key, value) in switches.into_iter().flatten() {
         // Some features have settings of their own.

@@ -29,6 +29,8 @@ struct File {
 impl ConfigLoader {
     /// The requirements; none without the file. Blocking.
     pub fn requirements(&self) -> Result<Option<ConfigRequirements>, String> {
+        // Requirements stand above the layers, all of which have to be readable.
+        self.all_layers(None).map_err(|problem| problem.to_string())?;
         let table = self
             .read(Path::new(FILE))
             .map_err(|problem: ConfigProblem| problem.to_string())?;

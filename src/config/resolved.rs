@@ -54,7 +54,7 @@ pub(super) struct ConfigToml {
     pub(super) sandbox_mode: Option<SandboxMode>,
     pub(super) default_permissions: Option<String>,
     pub(super) permissions: Profiles,
-    pub(super) sandbox_workspace_write: WorkspaceWriteToml,
+    pub(super) sandbox_workspace_write: Option<WorkspaceWriteToml>,
     pub(super) model_reasoning_effort: Option<ReasoningEffort>,
     pub(super) plan_mode_reasoning_effort: Option<ReasoningEffort>,
     pub(super) model_reasoning_summary: Option<ReasoningSummary>,
@@ -123,10 +123,14 @@ pub struct ResolvedConfig {
     pub home: PathBuf,
     /// The working folder, absolute.
     pub cwd: PathBuf,
+    /// Further roots of the workspace: what `[sandbox_workspace_write]` lets be written, unless a permission profile holds.
+    pub further_roots: Vec<AbsolutePathBuf>,
     /// The project's root, when one of the markers was found.
     pub project_root: Option<PathBuf>,
     /// What shows that a folder is the top of a project.
     pub project_root_markers: Vec<String>,
+    /// What the project's files say and may not say, in words for people.
+    pub ignored: Vec<String>,
     /// What the user decided about the project.
     pub trust: Option<TrustLevel>,
     /// The model's slug; `None` = the provider's default.
@@ -208,14 +212,19 @@ pub struct ResolvedConfig {
 }
 
 impl ResolvedConfig {
-    /// The sandbox policy of a mode, with the `[sandbox_workspace_write]` settings this configuration was made of.
-    pub(super) fn sandbox_of(mode: SandboxMode, write: &WorkspaceWriteToml, home: &std::path::Path) -> SandboxPolicy {
+    /// The sandbox policy of a mode, with the `[sandbox_workspace_write]` settings this configuration was made of and the
+    /// roots they name.
+    pub(super) fn sandbox_of(
+        mode: SandboxMode,
+        write: &WorkspaceWriteToml,
+        roots: &[AbsolutePathBuf],
+        home: &std::path::Path,
+    ) -> SandboxPolicy {
         match mode {
             SandboxMode::ReadOnly => SandboxPolicy::ReadOnly { network_access: false },
             SandboxMode::DangerFullAccess => SandboxPolicy::DangerFullAccess,
             SandboxMode::WorkspaceWrite => {
-                let mut roots: Vec<AbsolutePathBuf> =
-                    write.writable_roots.iter().filter_map(AbsolutePathBuf::new).collect();
+                let mut roots = roots.to_vec();
                 roots.extend(AbsolutePathBuf::new(home.join("memories")));
                 SandboxPolicy::WorkspaceWrite {
                     exclude_slash_tmp: write.exclude_slash_tmp,
@@ -234,7 +243,7 @@ impl ResolvedConfig {
             ":workspace" => SandboxMode::WorkspaceWrite,
             _ => SandboxMode::ReadOnly,
         };
-        ResolvedConfig::sandbox_of(mode, &WorkspaceWriteToml::default(), home)
+        ResolvedConfig::sandbox_of(mode, &WorkspaceWriteToml::default(), &[], home)
     }
 
     /// Whether a feature is switched on.

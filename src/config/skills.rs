@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
-use crate::config::loader::project_folders;
+use crate::config::merging::project_folders;
 use crate::config::{ConfigError, ConfigLoader, edit};
 
 /// Which skill a switch means.
@@ -23,8 +23,9 @@ pub type SkillSwitches = Vec<(SkillSwitch, bool)>;
 impl ConfigLoader {
     /// The folders from the project's root down to `cwd`, and whether bundled skills are wanted. Blocking.
     pub fn skill_folders(&self, cwd: &Path) -> (Vec<PathBuf>, bool) {
-        let (merged, root, _) = self.merged(cwd, &BTreeMap::new());
-        let bundled = || merged.get("skills")?.get("bundled")?.get("enabled")?.as_bool();
+        let merged = self.merged(cwd, &BTreeMap::new());
+        let (table, root) = (merged.table, merged.root);
+        let bundled = || table.get("skills")?.get("bundled")?.get("enabled")?.as_bool();
         (project_folders(cwd, root.as_deref()), bundled().unwrap_or(true))
     }
 

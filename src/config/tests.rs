@@ -92,12 +92,75 @@ fn an_unknown_provider_is_named() {
 }
 
 #[test]
-fn a_broken_file_is_reported_with_its_place_and_defaults_apply() {
-    let (_root, loader) = loader("model = \"a\"\nmodel = = 3\n", &[]);
+fn a_broken_file_is_reported_with_its_place_and_what_it_said_before_counts_for_the_server_itself() {
+    let (_root, loader) = loader("model = \"a\"\n", &[]);
+    assert_eq!(loader.resolve_own().unwrap().model.as_deref(), Some("a"));
+    std::fs::write(loader.user_file(), "model = \"b\"\nmodel = = 3\n").unwrap();
     let problems = loader.problems();
     assert_eq!(problems.len(), 1);
     assert_eq!(problems[0].start.map(|(line, _)| line), Some(2));
-    assert_eq!(loader.resolve(&ThreadOverrides::default()).unwrap().model, None);
+    let refused = loader.resolve(&ThreadOverrides::default()).unwrap_err();
+    assert!(refused.to_string().contains("config.toml:2:9: extra `=`"), "{refused}");
+    assert_eq!(loader.resolve_own().unwrap().model.as_deref(), Some("a"));
+    // A value that nobody here uses is no better.
+    std::fs::write(loader.user_file(), "model = \"c\"\n[history]\npersistence = 5\n").unwrap();
+    assert!(loader.problems().is_empty());
+    let refused = loader.resolve(&ThreadOverrides::default()).unwrap_err();
+    assert!(refused.to_string().contains("config.toml:3:15: "), "{refused}");
+    assert_eq!(loader.resolve_own().unwrap().model.as_deref(), Some("a"));
+}
+
+#[test]
+fn a_profile_lies_above_everything_but_what_a_request_names_itself() {
+    let text = "model = \"file\"\nprofile = \"p\"\n[profiles.p]\nmodel = \"p\"\n[profiles.q]\nmodel = \"q\"\n";
+    let (_root, loader) = loader(text, &[("model", "\"flag\"")]);
+    let model = |config: &[(&str, &str)], model: Option<&str>| {
+        let asked = config
+            .iter()
+            .map(|(key, value)| (key.to_string(), serde_json::json!(value)));
+        let overrides = ThreadOverrides {
+            model: model.map(str::to_owned),
+            config: asked.collect(),
+            ..ThreadOverrides::default()
+        };
+        let resolved = loader.resolve(&overrides).map_err(|error| error.to_string());
+        resolved.map(|config| config.model.unwrap())
+    };
+    assert_eq!(model(&[], None).unwrap(), "p");
+    assert_eq!(model(&[("model", "asked")], None).unwrap(), "p");
+    assert_eq!(model(&[("profile", "q")], None).unwrap(), "q");
+    assert_eq!(model(&[], Some("typed")).unwrap(), "typed");
+    assert_eq!(
+        model(&[("profile", "x")], None).unwrap_err(),
+        "config profile `x` not found"
+    );
+}
+
+#[test]
+fn where_nobody_says_what_commands_may_touch_a_built_in_profile_holds() {
+    let named = |text: &str, sandbox: Option<SandboxMode>| {
+        let (_root, loader) = loader(text, &[]);
+        let overrides = ThreadOverrides {
+            sandbox,
+            ..ThreadOverrides::default()
+        };
+        loader.resolve(&overrides).unwrap().permissions
+    };
+    assert_eq!(named("", None).as_deref(), Some(":read-only"));
+    assert_eq!(named("", Some(SandboxMode::ReadOnly)), None);
+    assert_eq!(named("sandbox_mode = \"read-only\"", None), None);
+    let (root, loader) = loader(
+        "[sandbox_workspace_write]\nwritable_roots = [\"beside\", \"/else\"]",
+        &[],
+    );
+    let config = loader.resolve(&ThreadOverrides::default()).unwrap();
+    let roots: Vec<_> = config
+        .further_roots
+        .iter()
+        .map(|root| root.as_path().to_owned())
+        .collect();
+    assert_eq!(roots, [root.path().join("home/beside"), "/else".into()]);
+    assert_eq!(config.permissions, None);
 }
 
 #[test]

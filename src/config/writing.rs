@@ -6,10 +6,10 @@ use std::sync::PoisonError;
 use serde_json::Value;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value as TomlValue};
 
-use crate::config::loader::merge;
+use crate::config::checked::relative_path;
+use crate::config::merging::merge;
 use crate::config::reading::{to_json, validate, version};
 use crate::config::{ConfigError, ConfigLoader, ConfigProblem, edit};
-use crate::files::normalised;
 use crate::protocol::{
     AbsolutePathBuf, ConfigEdit, ConfigLayerSource, ConfigWriteResponse, MergeStrategy, OverriddenMetadata, WriteStatus,
 };
@@ -79,7 +79,11 @@ impl ConfigLoader {
             .parse()
             .map_err(|error: toml::de::Error| invalid(format!("Invalid configuration: {error}")))?;
         let effective = self.with_user_table(&user).map_err(WritingError::Broken)?;
-        validate(&effective).map_err(|error| invalid(format!("Invalid configuration: {error}")))?;
+        match relative_path(&user) {
+            Some(complaint) => Err(complaint),
+            None => validate(&effective),
+        }
+        .map_err(|error| invalid(format!("Invalid configuration: {error}")))?;
         if user != *before || !user_file.exists() {
             edit::replace(&user_file, &text).map_err(WritingError::Failed)?;
             self.forget(&user_file);
@@ -148,8 +152,10 @@ impl ConfigLoader {
 }
 
 fn is_same(file: &Path, user_file: &Path) -> bool {
-    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| normalised(path));
-    file.is_absolute() && (normalised(file) == user_file || real(file) == real(user_file))
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    // Of relative names none but those of the home lead there.
+    let file = AbsolutePathBuf::resolve(&AbsolutePathBuf::rooted("/"), file);
+    file.as_path() == user_file || real(file.as_path()) == real(user_file)
 }
 
 fn at<'t>(table: &'t toml::Table, path: &str) -> Option<&'t toml::Value> {
@@ -204,6 +210,7 @@ fn set(parent: &mut dyn TableLike, key: &str, value: TomlValue, upsert: bool) {
         for (key, value) in new {
             set(old, key, value.clone(), upsert);
         }
+        sort(there);
         return;
     }
     match there {
@@ -213,6 +220,20 @@ fn set(parent: &mut dyn TableLike, key: &str, value: TomlValue, upsert: bool) {
             *old.decor_mut() = decor;
         }
         _ => *there = placed(value),
+    }
+}
+
+/// Sorts the keys of a table and of those in it: what was changed as a whole has one order, whoever wrote it.
+fn sort(item: &mut Item) {
+    match item {
+        Item::Table(table) => {
+            table.sort_values();
+            for (_, item) in table.iter_mut() {
+                sort(item);
+            }
+        }
+        Item::Value(TomlValue::InlineTable(table)) => table.sort_values(),
+        _ => {}
     }
 }
 

@@ -66,7 +66,7 @@ pub struct TurnSettings {
 pub struct SettingsOverrides {
     /// See [`TurnSettings::model`].
     pub model: Option<String>,
-    /// See [`TurnSettings::cwd`]; the caller has checked that it is absolute. The workspace roots follow it.
+    /// See [`TurnSettings::cwd`]. The workspace root that was the folder goes with it; other roots stay.
     pub cwd: Option<AbsolutePathBuf>,
     /// See [`TurnSettings::workspace_roots`].
     pub workspace_roots: Option<Vec<AbsolutePathBuf>>,
@@ -148,8 +148,12 @@ impl TurnSettings {
     /// Takes over what `overrides` names. A mode without a text of its own gets the built-in one.
     pub fn apply(&mut self, overrides: SettingsOverrides) {
         if let Some(cwd) = overrides.cwd {
-            if overrides.workspace_roots.is_none() {
-                self.workspace_roots = vec![cwd.clone()];
+            let roots = std::mem::take(&mut self.workspace_roots);
+            for root in roots {
+                let root = if root == self.cwd { cwd.clone() } else { root };
+                if !self.workspace_roots.contains(&root) {
+                    self.workspace_roots.push(root);
+                }
             }
             self.cwd = cwd;
         }
@@ -269,11 +273,7 @@ impl TurnSettings {
         TurnContext {
             turn_id: Some(turn_id.to_owned()),
             cwd: self.cwd.clone(),
-            workspace_roots: if self.workspace_roots == [self.cwd.clone()] {
-                Vec::new()
-            } else {
-                self.workspace_roots.clone()
-            },
+            workspace_roots: (self.workspace_roots != [self.cwd.clone()]).then(|| self.workspace_roots.clone()),
             environments: (!self.is_plainly_local()).then(|| self.told_environments()),
             current_date: Some(clock.date.clone()),
             timezone: Some(clock.timezone.clone()),
@@ -380,9 +380,9 @@ pub struct TurnContext {
     pub turn_id: Option<String>,
     /// See [`TurnSettings::cwd`].
     pub cwd: AbsolutePathBuf,
-    /// See [`TurnSettings::workspace_roots`]; empty when it is the cwd alone.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub workspace_roots: Vec<AbsolutePathBuf>,
+    /// See [`TurnSettings::workspace_roots`]; none when it is the cwd alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_roots: Option<Vec<AbsolutePathBuf>>,
     /// See [`TurnSettings::environments`]; none when that is this machine alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environments: Option<Vec<EnvironmentChoice>>,
@@ -427,10 +427,8 @@ pub struct TurnContext {
 impl TurnContext {
     /// The roots of the workspace.
     pub fn roots(&self) -> Vec<AbsolutePathBuf> {
-        if self.workspace_roots.is_empty() {
-            return vec![self.cwd.clone()];
-        }
-        self.workspace_roots.clone()
+        let roots = self.workspace_roots.clone();
+        roots.unwrap_or_else(|| vec![self.cwd.clone()])
     }
 }
 
@@ -538,5 +536,6 @@ impl From<&StoredSandbox> for SandboxPolicy {
     }
 }
 
+mod roots;
 #[cfg(test)]
 pub(crate) mod tests;

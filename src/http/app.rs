@@ -137,10 +137,10 @@ fn upgrade_refusal(request: &HttpRequest) -> Option<(StatusCode, &'static str)> 
         "Connection header did not include 'upgrade'"
     } else if !text(header::UPGRADE).is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket")) {
         "`Upgrade` header did not include 'websocket'"
-    } else if text(header::SEC_WEBSOCKET_VERSION) != Some("13") {
-        "`Sec-WebSocket-Version` header did not include '13'"
     } else if !request.headers().contains_key(header::SEC_WEBSOCKET_KEY) {
         "`Sec-WebSocket-Key` header missing"
+    } else if text(header::SEC_WEBSOCKET_VERSION) != Some("13") {
+        "`Sec-WebSocket-Version` header did not include '13'"
     } else {
         return None;
     };

@@ -50,13 +50,13 @@ async fn probes_answer_and_the_rest_wants_an_upgrade() {
         ),
         (
             "GET / HTTP/1.1",
-            "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n",
+            "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: a\r\nSec-WebSocket-Version: 8\r\n",
             "400 Bad Request",
             "`Sec-WebSocket-Version` header did not include '13'",
         ),
         (
             "GET / HTTP/1.1",
-            "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+            "Connection: upgrade\r\nUpgrade: websocket\r\n",
             "400 Bad Request",
             "`Sec-WebSocket-Key` header missing",
         ),

@@ -2,7 +2,6 @@
 //!
 //! Only API keys are known so far: from the environment, or from a stored login's key.
 
-use crate::config::ThreadOverrides;
 use crate::protocol::{Account, GetAccountParams, GetAccountResponse};
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
@@ -12,9 +11,7 @@ pub async fn read(cx: RequestContext, _params: GetAccountParams) -> Result<GetAc
     let config = cx.services.config.clone();
     let resolved = tokio::task::spawn_blocking(move || {
         let stored = stored_key(config.home());
-        config
-            .resolve(&ThreadOverrides::default())
-            .map(|resolved| (resolved, stored))
+        config.resolve_own().map(|resolved| (resolved, stored))
     })
     .await
     .map_err(|_| RpcError::internal("failed to read the account"))?;

@@ -3,7 +3,6 @@
 //! The policy is the one that the request names, else the configured one. What cannot be held to its policy is not run.
 //! Other requests about a command may come as soon as it runs, long before its answer.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -63,14 +62,17 @@ pub async fn exec(cx: RequestContext, params: CommandExecParams) -> Result<Comma
     }
     let confined = confine(&cx, &config, &params.command, rules).await?;
     let (ended, end) = oneshot::channel();
-    let server_folder = cx.services.config.server_cwd();
+    let server_folder = AbsolutePathBuf::rooted(cx.services.config.server_cwd());
     let seed = ProcessSeed {
         name,
         client: cx.client.clone(),
         disconnected: cx.disconnected.clone(),
         start: ProcessStart {
             argv: params.command,
-            cwd: server_folder.join(params.cwd.as_deref().map_or(Path::new(""), Path::new)),
+            cwd: match &params.cwd {
+                Some(cwd) => AbsolutePathBuf::resolve(&server_folder, cwd).as_path().to_path_buf(),
+                None => server_folder.as_path().to_path_buf(),
+            },
             environment,
             terminal: params.tty.then_some(asked.size),
             input: params.stream_stdin,

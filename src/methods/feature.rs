@@ -29,9 +29,12 @@ pub async fn list(
     let limit = params.limit.map_or(total, |limit| limit.max(1) as usize);
     let end = start.saturating_add(limit).min(total);
     let config = cx.services.config.clone();
-    let switches = tokio::task::spawn_blocking(move || config.features())
-        .await
-        .map_err(|_| RpcError::internal("failed to read the configuration"))?;
+    let switches = tokio::task::spawn_blocking(move || match config.problem() {
+        Some(problem) => Err(RpcError::internal(format!("failed to reload config: {problem}"))),
+        None => Ok(config.features()),
+    })
+    .await
+    .map_err(|_| RpcError::internal("failed to read the configuration"))??;
     let wire = |feature: &Feature| ExperimentalFeature {
         announcement: feature.shown.map(|shown| shown.announcement.to_owned()),
         default_enabled: feature.default,
@@ -54,6 +57,14 @@ pub async fn set_enablement(
 ) -> Result<ExperimentalFeatureEnablementSetResponse, RpcError> {
     if let Some(refusal) = params.enablement.keys().find_map(|key| refusal(key)) {
         return Err(RpcError::invalid_request(refusal));
+    }
+    let config = cx.services.config.clone();
+    let problem = tokio::task::spawn_blocking(move || config.problem())
+        .await
+        .map_err(|_| RpcError::internal("failed to read the configuration"))?;
+    if let Some(problem) = problem {
+        let why = format!("failed to resolve feature override precedence: {problem}");
+        return Err(RpcError::internal(why));
     }
     cx.services.config.switch_features(&params.enablement);
     Ok(ExperimentalFeatureEnablementSetResponse {

@@ -15,6 +15,17 @@ pub async fn list(cx: RequestContext, params: HooksListParams) -> Result<HooksLi
         let cwds = if params.cwds.is_empty() { own() } else { params.cwds };
         let enabled = config.feature("hooks");
         let entry = |cwd: String| {
+            if let Some(problem) = config.problem() {
+                return HooksListEntry {
+                    errors: vec![HookErrorInfo {
+                        message: problem.to_string(),
+                        path: cwd.clone(),
+                    }],
+                    cwd,
+                    hooks: Vec::new(),
+                    warnings: Vec::new(),
+                };
+            }
             let layers = config.layers(&config.server_cwd().join(PathBuf::from(&cwd)));
             let problems = layers.iter().filter_map(|layer| layer.table.as_ref().err());
             let errors = problems.map(|problem| HookErrorInfo {

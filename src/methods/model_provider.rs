@@ -5,16 +5,17 @@ use crate::protocol::{ModelProviderCapabilitiesReadParams, ModelProviderCapabili
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
 
-/// `modelProvider/capabilities/read`. A configuration that does not resolve counts as the default provider.
+/// `modelProvider/capabilities/read`.
 pub async fn capabilities(
     cx: RequestContext,
     _params: ModelProviderCapabilitiesReadParams,
 ) -> Result<ModelProviderCapabilitiesReadResponse, RpcError> {
     let config = cx.services.config.clone();
-    let resolved = tokio::task::spawn_blocking(move || config.resolve(&ThreadOverrides::default()))
+    let config = tokio::task::spawn_blocking(move || config.resolve(&ThreadOverrides::default()))
         .await
-        .map_err(|_| RpcError::internal("failed to read the configuration"))?;
-    let hosted = resolved.map_or(true, |config| config.provider.has_hosted_tools(&config.model_provider));
+        .map_err(|_| RpcError::internal("failed to read the configuration"))?
+        .map_err(|error| RpcError::internal(format!("failed to resolve feature override precedence: {error}")))?;
+    let hosted = config.provider.has_hosted_tools(&config.model_provider);
     Ok(ModelProviderCapabilitiesReadResponse {
         image_generation: hosted,
         namespace_tools: hosted,

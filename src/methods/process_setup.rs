@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::engine::general_purpose::STANDARD;
 use base64::{DecodeError, Engine};
 
-use crate::config::{ConfigError, ConfigLoader, ResolvedConfig, ThreadOverrides};
+use crate::config::{ConfigError, ConfigLoader, ResolvedConfig};
 use crate::exec::environment::{Environment, filtered};
 use crate::exec::pty::PtySize;
 use crate::rpc::RpcError;
@@ -23,7 +23,7 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 /// The configuration of the server's own folder: these processes belong to no thread.
 pub(super) async fn server_config(config: &Arc<ConfigLoader>) -> Result<ResolvedConfig, RpcError> {
     let config = Arc::clone(config);
-    let resolved = tokio::task::spawn_blocking(move || config.resolve(&ThreadOverrides::default())).await;
+    let resolved = tokio::task::spawn_blocking(move || config.resolve_own()).await;
     let resolved: Result<_, ConfigError> =
         resolved.map_err(|_| RpcError::internal("failed to read the configuration"))?;
     resolved.map_err(|error| RpcError::internal(format!("failed to load configuration: {error}")))

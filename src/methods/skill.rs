@@ -21,6 +21,9 @@ pub async fn list(cx: RequestContext, params: SkillsListParams) -> Result<Skills
             false => params.cwds,
         };
         let switches = services.skills.switches();
+        if let Some(problem) = services.config.problem() {
+            return Err(RpcError::internal(format!("failed to reload config: {problem}")));
+        }
         let entry = |cwd: String| {
             let folder = normalised(&own.join(Path::new(&cwd)));
             let set = services.skills.of(&folder, params.force_reload);
@@ -35,11 +38,11 @@ pub async fn list(cx: RequestContext, params: SkillsListParams) -> Result<Skills
                 skills: set.skills.iter().map(skill).collect(),
             }
         };
-        cwds.into_iter().map(entry).collect()
+        Ok(cwds.into_iter().map(entry).collect())
     };
     let data = tokio::task::spawn_blocking(listed)
         .await
-        .map_err(|_| RpcError::internal("failed to read the skills"))?;
+        .map_err(|_| RpcError::internal("failed to read the skills"))??;
     Ok(SkillsListResponse { data })
 }
 

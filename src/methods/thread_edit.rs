@@ -46,8 +46,8 @@ pub async fn inject_items(
     for (at, item) in params.items.into_iter().enumerate() {
         let item: ResponseItem = serde_json::from_value(item)
             .map_err(|error| RpcError::invalid_request(format!("items[{at}] is not a valid response item: {error}")))?;
-        // Items of a kind that nobody knows are accepted and left out.
-        if item != ResponseItem::Other {
+        // What no model is told is accepted and left out.
+        if item.is_told() {
             items.extend(told(&item));
         }
     }

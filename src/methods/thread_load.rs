@@ -60,6 +60,7 @@ pub(crate) async fn new_thread(
     let recorder = cx.services.store.create(new).map_err(store_error)?;
     let lines: Vec<RolloutItem> = brought
         .iter()
+        .filter(|item| item.is_told())
         .map(RolloutItem::response_item)
         .collect::<Result<_, _>>()
         .map_err(|error| RpcError::internal(error.to_string()))?;

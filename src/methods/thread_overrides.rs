@@ -64,6 +64,7 @@ macro_rules! show_loaded {
         impl From<LoadedThread> for $response {
             fn from(loaded: LoadedThread) -> Self {
                 let settings = loaded.settings;
+                let sandbox = settings.shown_sandbox();
                 Self {
                     active_permission_profile: settings.permission_profile,
                     approval_policy: settings.approval_policy,
@@ -75,7 +76,7 @@ macro_rules! show_loaded {
                     model_provider: settings.model_provider.to_string(),
                     reasoning_effort: settings.effort,
                     runtime_workspace_roots: settings.workspace_roots,
-                    sandbox: settings.sandbox,
+                    sandbox,
                     service_tier: settings.service_tier.as_deref().map(shown_tier),
                     thread: loaded.thread,
                 }

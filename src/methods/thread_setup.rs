@@ -14,7 +14,6 @@ use crate::exec::permissions::PlacedProfile;
 use crate::exec::place::Place;
 use crate::exec::sandbox::Confinement;
 use crate::exec::{Environments, Sandbox};
-use crate::files::normalised;
 use crate::methods::{environment, git_state};
 use crate::model::default_model;
 use crate::protocol::*;
@@ -87,7 +86,7 @@ pub(crate) fn resolve(
     wishes: Wishes,
 ) -> Result<Prepared, ConfigError> {
     let mut config = loader.resolve(&wishes.overrides)?;
-    let cwd = AbsolutePathBuf::rooted(normalised(&config.cwd));
+    let cwd = AbsolutePathBuf::rooted(&config.cwd);
     let policy = match &config.profile {
         Some(profile) => PlacedProfile::new(profile, &cwd, std::slice::from_ref(&cwd)).as_policy(),
         None => config.sandbox.clone(),
@@ -105,7 +104,11 @@ pub(crate) fn resolve(
     }
     let workspace_roots = match &wishes.roots {
         Some(roots) => workspace_roots(&cwd, roots),
-        None => vec![cwd.clone()],
+        None => {
+            let mut roots = vec![cwd.clone()];
+            roots.extend(config.further_roots.iter().filter(|root| **root != cwd).cloned());
+            roots
+        }
     };
     let model = match &config.model {
         Some(model) => model.clone(),
@@ -132,8 +135,10 @@ pub(crate) fn resolve(
         developer_instructions: config.developer_instructions.as_deref().map(Arc::from),
         cwd,
     };
-    if let Some(permissions) = ChosenPermissions::of(&config) {
-        settings.choose(permissions);
+    match ChosenPermissions::of(&config) {
+        Some(permissions) => settings.choose(permissions),
+        None if wishes.roots.is_some() => settings.name_memories_only_at_home(&config.home),
+        None => {}
     }
     Ok(Prepared {
         confinement: settings.placed_profile().and_then(|profile| profile.confinement()),
@@ -166,7 +171,7 @@ fn docs(config: &ResolvedConfig, settings: &TurnSettings, primary: Option<Arc<dy
 pub(crate) fn workspace_roots(cwd: &AbsolutePathBuf, roots: &[String]) -> Vec<AbsolutePathBuf> {
     let mut all: Vec<AbsolutePathBuf> = Vec::with_capacity(roots.len());
     for root in roots {
-        let root = AbsolutePathBuf::rooted(normalised(&cwd.as_path().join(root)));
+        let root = AbsolutePathBuf::resolve(cwd, root);
         if !all.contains(&root) {
             all.push(root);
         }

@@ -3,11 +3,14 @@
 //! A thread id on the wire is a plain string, because handlers tell an id that is no UUID apart from one that is
 //! unknown; inside, [`ThreadId`] is used wherever an id has been checked.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::files::normalised;
 
 /// A JSON-RPC request id: a string or a 64-bit integer, echoed with its own type.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -91,7 +94,7 @@ impl fmt::Display for ThreadId {
 #[serde(transparent)]
 pub struct AgentPath(pub String);
 
-/// An absolute path. Reading a relative one fails, so that no handler resolves it against the wrong folder.
+/// An absolute path without dots. Reading a relative one fails, so that no handler resolves it against the wrong folder.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct AbsolutePathBuf(#[schemars(with = "String")] PathBuf);
@@ -108,9 +111,10 @@ impl AbsolutePathBuf {
         AbsolutePathBuf(Path::new(std::path::MAIN_SEPARATOR_STR).join(path))
     }
 
-    /// Joins a possibly relative `path` to an absolute `base`; an absolute `path` stands alone.
+    /// Joins a possibly relative `path` to an absolute `base`; an absolute `path` stands alone, and `~` is the home of
+    /// whoever runs the server.
     pub fn resolve(base: &AbsolutePathBuf, path: impl AsRef<Path>) -> Self {
-        AbsolutePathBuf(base.0.join(path))
+        AbsolutePathBuf(normalised(&base.0.join(below_home(path.as_ref()))))
     }
 
     /// The path itself.
@@ -131,11 +135,19 @@ impl AsRef<Path> for AbsolutePathBuf {
     }
 }
 
+/// A path that begins with `~`, below the home.
+fn below_home(path: &Path) -> Cow<'_, Path> {
+    match (path.strip_prefix("~"), std::env::var_os("HOME")) {
+        (Ok(rest), Some(home)) if !home.is_empty() => Cow::Owned(Path::new(&home).join(rest)),
+        _ => Cow::Borrowed(path),
+    }
+}
+
 impl<'de> Deserialize<'de> for AbsolutePathBuf {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let path = PathBuf::deserialize(deserializer)?;
         if path.is_absolute() {
-            Ok(AbsolutePathBuf(path))
+            Ok(AbsolutePathBuf(normalised(&path)))
         } else {
             Err(serde::de::Error::custom(format!(
                 "path is not absolute: `{}`; give the full path",

@@ -59,13 +59,13 @@ pub enum LocalShellAction {
     #[serde(rename = "exec")]
     Exec {
         command: Vec<String>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         env: Option<BTreeMap<String, String>>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         timeout_ms: Option<u64>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         user: Option<String>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         working_directory: Option<String>,
     },
 }
@@ -123,9 +123,9 @@ pub enum ResponseItem {
     },
     #[serde(rename = "reasoning")]
     Reasoning {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "is_without_reasoning")]
         content: Option<Vec<ReasoningItemContent>>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         encrypted_content: Option<String>,
         summary: Vec<ReasoningItemReasoningSummary>,
     },
@@ -220,6 +220,23 @@ pub enum ResponseItem {
     Other,
 }
 
+impl ResponseItem {
+    /// Whether a model is told of it. What is of the `system` and what asks for something are no part of a conversation.
+    pub fn is_told(&self) -> bool {
+        match self {
+            ResponseItem::Message { role, .. } => role != "system",
+            ResponseItem::CompactionTrigger | ResponseItem::Other => false,
+            _ => true,
+        }
+    }
+}
+
+/// Whether the content of a reasoning item is left out: where there is some, none of which is reasoning.
+fn is_without_reasoning(content: &Option<Vec<ReasoningItemContent>>) -> bool {
+    let reasoning = |part: &ReasoningItemContent| matches!(part, ReasoningItemContent::ReasoningText { .. });
+    content.as_ref().is_some_and(|parts| !parts.iter().any(reasoning))
+}
+
 /// Responses api web search action, carried by `rawResponseItem/completed`, `thread/resume`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
@@ -243,6 +260,7 @@ pub enum ResponsesApiWebSearchAction {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         url: Option<String>,
     },
-    #[serde(rename = "other")]
+    /// Also what a later version knows.
+    #[serde(rename = "other", other)]
     Other,
 }

@@ -47,7 +47,7 @@ impl Notices {
         }
         let from = services.clone();
         let facts = tokio::task::spawn_blocking(move || {
-            let folders = match from.config.resolve(&ThreadOverrides::default()) {
+            let folders = match from.config.resolve_own() {
                 Ok(config) => rule_folders(&config),
                 Err(_) => policy::rule_folders(&from.home, None),
             };
@@ -101,8 +101,15 @@ fn oddities(config: &ConfigLoader) -> Vec<ConfigWarningNotification> {
             ..odd("Invalid configuration; using defaults.".to_owned())
         }],
         Ok(resolved) => {
-            let profile = resolved.profile.iter();
-            profile.flat_map(|profile| profile.warnings.clone()).map(odd).collect()
+            let profile = resolved.profile.iter().flat_map(|profile| profile.warnings.clone());
+            let untrusted = config.untrusted_folders(config.server_cwd());
+            resolved
+                .ignored
+                .into_iter()
+                .chain(untrusted)
+                .chain(profile)
+                .map(odd)
+                .collect()
         }
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::files::normalised;
 use crate::watch::{FolderWatch, FolderWatcher, Listener};
 
 /// Changes that come within this time of the first are told together.
@@ -65,6 +66,9 @@ impl Shape {
             };
             shape.folders.extend(watched.map(Path::to_path_buf));
             shape.target = (shape.is_folder || shape.entry.as_ref() != Some(&real)).then_some(real);
+        } else if let Some(target) = missing_target(path) {
+            shape.folders.extend(target.parent().map(Path::to_path_buf));
+            shape.target = Some(target);
         }
         shape.folders.dedup();
         shape
@@ -91,6 +95,13 @@ impl Shape {
         let name = changed.strip_prefix(target).ok()?;
         (name.components().count() == 1).then(|| path.join(name))
     }
+}
+
+/// Where a link leads that leads to nothing for now, if that is in a folder.
+fn missing_target(link: &Path) -> Option<PathBuf> {
+    let target = normalised(&link.parent()?.join(fs::read_link(link).ok()?));
+    let folder = fs::canonicalize(target.parent()?).ok()?;
+    Some(folder.join(target.file_name()?))
 }
 
 #[derive(Default)]

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use greenroom::protocol::{ConfigWarningNotification, WarningNotification};
 use serde_json::{Value, json};
 
 use crate::harness::{Client, TestServer, Transport};
@@ -78,6 +79,31 @@ async fn nothing_is_written_unless_all_of_it_can_be() {
         write(&client, "model", json!(5), "replace").await.unwrap_err(),
         wrong("Invalid configuration: invalid type: integer `5`, expected a string\nin `model`\n")
     );
+    for (path, value, complaint) in [
+        (
+            "projects",
+            json!({"/p": {"trust_level": "x"}}),
+            "unknown variant `x`, expected `trusted` or `untrusted`\nin `projects./p.trust_level`\n",
+        ),
+        (
+            "mcp_servers",
+            json!({"a": {"args": []}}),
+            "invalid transport\nin `mcp_servers.a`\n",
+        ),
+        (
+            "model_providers",
+            json!({"p": {"base_url": "http://x"}}),
+            "model_providers.p: provider name must not be empty\nin `model_providers`\n",
+        ),
+        (
+            "sandbox_workspace_write.writable_roots",
+            json!(["relative"]),
+            "AbsolutePathBuf deserialized without a base path\nin `sandbox_workspace_write.writable_roots`\n",
+        ),
+    ] {
+        let refused = write(&client, path, value, "replace").await.unwrap_err();
+        assert_eq!(refused, wrong(&format!("Invalid configuration: {complaint}")));
+    }
     assert_eq!(
         write(&client, "model.name", json!(1), "replace").await.unwrap_err(),
         wrong("cannot set value on non-table parent")
@@ -186,4 +212,88 @@ async fn loaded_threads_follow_a_reload_with_their_hooks() {
     server.model.say("two");
     client.turn(&thread, "again").await;
     assert!(marker.exists());
+}
+
+#[tokio::test]
+async fn a_broken_file_starts_no_thread_and_takes_nothing_from_those_that_run() {
+    let mut server = TestServer::start(Transport::Stdio).await;
+    let client = server.client().await;
+    let thread = client.thread().await;
+    server.model.say("one");
+    client.turn(&thread, "hello").await;
+    let file = server.home().join("config.toml");
+    let good = fs::read_to_string(&file).unwrap();
+    fs::write(&file, "broken = = 1\n").unwrap();
+    let why = format!("{}:1:10: extra `=`, expected nothing", file.display());
+    for (method, params, code, before) in [
+        ("thread/start", json!({}), -32600, "failed to load configuration"),
+        (
+            "thread/fork",
+            json!({"threadId": thread}),
+            -32600,
+            "failed to load configuration",
+        ),
+        ("skills/list", json!({}), -32603, "failed to reload config"),
+        ("experimentalFeature/list", json!({}), -32603, "failed to reload config"),
+        (
+            "configRequirements/read",
+            Value::Null,
+            -32603,
+            "failed to read configuration layers",
+        ),
+    ] {
+        let error = client.call_raw(method, params).await.unwrap_err();
+        assert_eq!(
+            (error.code, error.message),
+            (code, format!("{before}: {why}")),
+            "{method}"
+        );
+    }
+    let hooks = client.call_raw("hooks/list", json!({})).await.unwrap();
+    assert_eq!(
+        hooks["data"][0]["errors"],
+        json!([{"path": server.work(), "message": why}])
+    );
+    // What does not depend on it, or depends on what it was, goes on.
+    let listed = client.call_raw("thread/list", json!({})).await.unwrap();
+    assert_eq!(listed["data"][0]["id"], json!(thread));
+    let touch = json!({"command": ["touch", server.home().join("touched")]});
+    let touched = client.call_raw("command/exec", touch).await.unwrap();
+    assert_eq!(touched["exitCode"], 0, "the sandbox is the one of before: {touched}");
+    server.model.say("two");
+    client.turn(&thread, "again").await;
+    fs::write(&file, good).unwrap();
+    client.call_raw("thread/start", json!({})).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_does_not_count_of_a_project_is_told() {
+    let mut server = TestServer::start(Transport::Stdio).await;
+    let project = server.work();
+    fs::create_dir_all(project.join(".codex")).unwrap();
+    fs::create_dir_all(project.join(".git")).unwrap();
+    let file = project.join(".codex/config.toml");
+    fs::write(&file, "notify = [\"rm\"]\nmodel_provider = \"theirs\"\n").unwrap();
+    let client = server.client().await;
+    let warned = client.next::<ConfigWarningNotification>().await;
+    assert_eq!(
+        warned.summary,
+        format!(
+            "Project-local config, hooks, and exec policies are disabled in the following folders until the project is \
+             trusted, but skills still load.\n    1. {0}/.codex\n       To load project-local config, hooks, and exec \
+             policies, add {0} as a trusted project in {1}/config.toml.\n",
+            project.display(),
+            server.home().display()
+        )
+    );
+    let trust = json!({project.to_str().unwrap(): {"trust_level": "trusted"}});
+    write(&client, "projects", trust, "upsert").await.unwrap();
+    let thread = client.thread().await;
+    let warned = client.next::<WarningNotification>().await;
+    let ignored = format!(
+        "Ignored unsupported project-local config keys in {}: model_provider, notify. If you want these settings to apply, \
+         manually set them in your user-level config.toml.",
+        file.display()
+    );
+    assert_eq!((warned.thread_id, warned.message), (Some(thread), ignored));
 }

@@ -136,6 +136,45 @@ async fn a_watched_file_is_the_one_of_that_name_whatever_becomes_of_it() {
 }
 
 #[tokio::test]
+async fn a_watched_link_tells_when_what_it_leads_to_comes_back() {
+    let mut server = TestServer::start(Transport::Stdio).await;
+    let client = server.client().await;
+    let (file, link) = (server.work().join("folder/file"), server.work().join("link"));
+    fs::create_dir(server.work().join("folder")).unwrap();
+    std::os::unix::fs::symlink("folder/file", &link).unwrap();
+    client
+        .call_raw("fs/watch", json!({"watchId": "w", "path": link}))
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        fs::write(&file, "1").unwrap();
+        changed(&client, "w", &link).await;
+        fs::remove_file(&file).unwrap();
+        changed(&client, "w", &link).await;
+    }
+}
+
+#[tokio::test]
+async fn dots_in_a_path_are_taken_out_by_its_text() {
+    let mut server = TestServer::start(Transport::Stdio).await;
+    let client = server.client().await;
+    let at = |path: &str| format!("{}/{path}", server.work().display());
+    let made = json!({"path": at("nowhere/../made/./up/../down/")});
+    client.call_raw("fs/createDirectory", made).await.unwrap();
+    assert!(server.work().join("made/down").is_dir() && !server.work().join("made/up").exists());
+    fs::write(at("made/file"), "text").unwrap();
+    for path in ["none/../made/file", "made//./file", "made/file/"] {
+        let read = client.call_raw("fs/readFile", json!({"path": at(path)})).await.unwrap();
+        assert_eq!(read, json!({"dataBase64": "dGV4dA=="}), "{path}");
+    }
+    let within = json!({"sourcePath": at("made"), "destinationPath": at("none/../made/in"), "recursive": true});
+    assert_eq!(refused(&client, "fs/copy", within).await.0, -32600);
+    let ran = json!({"command": ["pwd"], "cwd": at("none/../made")});
+    let ran = client.call_raw("command/exec", ran).await.unwrap();
+    assert_eq!(ran["stdout"], format!("{}\n", at("made")));
+}
+
+#[tokio::test]
 async fn two_names_of_a_folder_are_two_watches_each_with_its_own_words() {
     let mut server = TestServer::start(Transport::Ws).await;
     let (one, two) = (server.client().await, server.client().await);

@@ -419,3 +419,47 @@ async fn archiving_takes_the_agents_along_and_unarchiving_does_not_bring_them_ba
         .unwrap();
     assert_eq!(back["data"].as_array().unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn items_put_into_a_thread_are_told_in_one_form_and_some_not_at_all() {
+    let mut server = TestServer::start(Transport::Stdio).await;
+    let client = server.client().await;
+    let thread = client.thread().await;
+    let reasoning = |content: Value| json!({"type": "reasoning", "id": "r", "summary": [], "content": content});
+    let items = json!([
+        {"type": "message", "role": "system", "content": [{"type": "input_text", "text": "not for it"}]},
+        {"type": "compaction_trigger"},
+        {"type": "message", "role": "user", "id": "m", "more": 1, "content": [{"type": "input_text", "text": "x", "y": 1}]},
+        reasoning(Value::Null),
+        reasoning(json!([{"type": "text", "text": "t"}])),
+        reasoning(json!([{"type": "reasoning_text", "text": "t"}])),
+        {"type": "web_search_call", "action": {"type": "of tomorrow"}},
+    ]);
+    client
+        .call_raw("thread/inject_items", json!({"threadId": thread, "items": items}))
+        .await
+        .unwrap();
+    server.model.say("ok");
+    client.turn(&thread, "next").await;
+    let requests = server.model.requests();
+    let told = requests[0]["input"].as_array().unwrap();
+    let told: Vec<_> = told
+        .iter()
+        .skip_while(|item| item["content"][0]["text"] != "x")
+        .collect();
+    let bare =
+        |content: Value| json!({"type": "reasoning", "summary": [], "encrypted_content": null, "content": content});
+    let mut without = bare(Value::Null);
+    without.as_object_mut().unwrap().remove("content");
+    assert_eq!(
+        told[..5],
+        [
+            &json!({"type": "message", "role": "user", "content": [{"type": "input_text", "text": "x"}]}),
+            &bare(Value::Null),
+            &without,
+            &bare(json!([{"type": "reasoning_text", "text": "t"}])),
+            &json!({"type": "web_search_call", "action": {"type": "other"}}),
+        ]
+    );
+    assert!(!requests[0].to_string().contains("not for it"));
+}

@@ -277,3 +277,41 @@ async fn a_thread_that_nobody_needs_is_unloaded_and_taken_up_again() {
     server.model.say("another");
     assert_eq!(client.turn(&thread, "more").await.status, TurnStatus::Completed);
 }
+
+#[tokio::test]
+async fn the_roots_of_a_workspace_are_shown_and_follow_its_folder() {
+    let config = "[sandbox_workspace_write]\nwritable_roots = [\"/opt/x\"]\n";
+    let mut server = TestServer::with(Transport::Stdio, config, &[]).await;
+    let client = server.client().await;
+    let (work, sub) = (server.work(), server.work().join("sub"));
+    std::fs::create_dir(&sub).unwrap();
+    let memories = server.home().join("memories");
+    let start = async |params: serde_json::Value| {
+        let started = client.call_raw("thread/start", params).await.unwrap();
+        let shown = [&started["runtimeWorkspaceRoots"], &started["sandbox"]["writableRoots"]].map(Clone::clone);
+        (started["thread"]["id"].as_str().unwrap().to_owned(), shown)
+    };
+    let (thread, shown) = start(json!({"sandbox": "workspace-write"})).await;
+    assert_eq!(shown, [json!([work, "/opt/x"]), json!(["/opt/x", memories])]);
+    let (_, shown) = start(json!({"sandbox": "workspace-write", "runtimeWorkspaceRoots": [work, "sub"]})).await;
+    assert_eq!(shown, [json!([work, sub]), json!([sub, "/opt/x", memories])]);
+    let (_, [roots, writable]) =
+        start(json!({"sandbox": "workspace-write", "runtimeWorkspaceRoots": ["./sub/"]})).await;
+    assert_eq!(roots, json!([sub]));
+    let writable = writable.as_array().unwrap();
+    assert_eq!((&writable[0], &writable[1]), (&json!(sub), &json!("/tmp")));
+    assert!(
+        !writable.contains(&json!(memories)),
+        "the folder is in none of the roots"
+    );
+
+    server.model.say("moved");
+    let turn = json!({"threadId": thread, "cwd": "sub", "input": [{"type": "text", "text": "x"}]});
+    client.call_raw("turn/start", turn).await.unwrap();
+    client.next::<TurnCompletedNotification>().await;
+    let joined = client
+        .call_raw("thread/resume", json!({"threadId": thread}))
+        .await
+        .unwrap();
+    assert_eq!(joined["runtimeWorkspaceRoots"], json!([sub, "/opt/x"]));
+}

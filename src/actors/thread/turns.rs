@@ -22,7 +22,6 @@ use crate::engine::settings::{ChosenPermissions, SettingsOverrides};
 use crate::engine::thread_ref::{LastUsage, ThreadError};
 use crate::engine::turn::edit::Injected;
 use crate::engine::turn::{Conversation, TurnJob, TurnOpening};
-use crate::files::normalised;
 use crate::methods::thread_load::conversation;
 use crate::methods::thread_setup::workspace_roots;
 use crate::model::InputItem;
@@ -171,16 +170,9 @@ impl ThreadActor {
 
     fn apply_overrides(&mut self, params: &TurnStartParams, permissions: Option<Box<ChosenPermissions>>) {
         let base = self.settings.cwd.clone();
-        let cwd = params
-            .cwd
-            .as_ref()
-            .map(|cwd| AbsolutePathBuf::rooted(normalised(&base.as_path().join(cwd))));
-        let roots = match &params.runtime_workspace_roots {
-            Some(roots) => Some(workspace_roots(cwd.as_ref().unwrap_or(&base), roots)),
-            // Roots that the client chose stay where they are; the one that was the folder goes with it.
-            None if self.settings.workspace_roots != [base] => Some(self.settings.workspace_roots.clone()),
-            None => None,
-        };
+        let cwd = params.cwd.as_ref().map(|cwd| AbsolutePathBuf::resolve(&base, cwd));
+        let roots = params.runtime_workspace_roots.as_ref();
+        let roots = roots.map(|roots| workspace_roots(cwd.as_ref().unwrap_or(&base), roots));
         let mut overrides = SettingsOverrides::from_turn_start(params, cwd, roots);
         overrides.permissions = permissions.map(|permissions| *permissions);
         self.settings.apply(overrides);
