@@ -8,7 +8,7 @@ use crate::config::file::{ConfigProblem, FileCache};
 use crate::config::provider::{ProviderConfig, builtin_providers};
 use crate::config::reading::MANAGED_FILE;
 use crate::config::resolved::{ConfigToml, ResolvedConfig, TrustLevel};
-use crate::config::{AgentsConfig, ConfigError, features, permissions, trust};
+use crate::config::{AgentsConfig, ConfigError, features, permissions, trust, web_search};
 use crate::protocol::{ApprovalsReviewer, AskForApproval, Personality, SandboxMode, SandboxPolicy};
 
 /// The system layer, read when it exists.
@@ -253,6 +253,8 @@ impl ConfigLoader {
             (prompt, _) => prompt,
         };
         let compact_prompt = compact_prompt.filter(|prompt| !prompt.trim().is_empty());
+        let said = toml.features.iter();
+        let features = self.switches(said.filter_map(|(key, value)| Some((key.as_str(), value.as_bool()?))));
         Ok(ResolvedConfig {
             home: self.home.clone(),
             project_root,
@@ -297,12 +299,9 @@ impl ConfigLoader {
             allow_login_shell: toml.allow_login_shell.unwrap_or(true),
             background_terminal_max_timeout_ms: toml.background_terminal_max_timeout.unwrap_or(300_000),
             shell_environment_policy: toml.shell_environment_policy,
-            web_search: toml.web_search,
-            features: self.switches(
-                toml.features
-                    .iter()
-                    .filter_map(|(key, value)| Some((key.as_str(), value.as_bool()?))),
-            ),
+            web_search: web_search::mode_of(toml.web_search, &features),
+            web_search_options: Arc::new(toml.tools.web_search()),
+            features,
             unstable_features_warning: !toml.suppress_unstable_features_warning,
             notify: toml.notify,
             agents: AgentsConfig::read(&toml.agents, &self.home)?,

@@ -21,6 +21,7 @@ mod shell_environment;
 mod skills;
 mod strict;
 mod trust;
+mod web_search;
 mod writing;
 
 #[cfg(test)]
@@ -33,11 +34,12 @@ pub use loader::{ConfigLoader, ThreadOverrides};
 pub use permissions::{PermissionsProfile, WORKSPACE_ROOTS};
 pub use provider::{ProviderAuthCommand, ProviderConfig, builtin_providers};
 pub use reading::{ConfigReading, ReadingError};
-pub use resolved::{CompactionScope, ResolvedConfig, TrustLevel, WebSearchMode};
+pub use resolved::{CompactionScope, ResolvedConfig, TrustLevel};
 pub use shell_environment::{InheritEnvironment, ShellEnvironmentPolicy};
 pub use skills::{SkillSwitch, SkillSwitches};
 pub use strict::StrictError;
 pub use trust::project_root;
+pub use web_search::{OLD_SWITCHES, WebSearchMode, WebSearchOptions};
 pub use writing::WritingError;
 
 /// What can go wrong with a configuration. The texts are those a client sees after `failed to load configuration: `.
