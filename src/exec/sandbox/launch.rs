@@ -82,15 +82,38 @@ impl Sandbox {
             return Err(LaunchError::Unenforceable(what));
         }
         confinement.settle()?;
-        // Told as without a sandbox, where the start itself would fail.
-        if let Some(program) = argv.first().filter(|program| program.contains('/')) {
-            let program = Path::new(program);
-            let real = program.canonicalize().map_err(LaunchError::Program)?;
-            if confinement.hides(program, &real) {
-                return Err(LaunchError::Closed(program.to_owned()));
-            }
+        if let Some(program) = argv.first() {
+            look_at(Path::new(program), &confinement)?;
         }
         build(way, argv, confinement)
+    }
+}
+
+/// Says so when there is no such program, as without a sandbox where the start itself would fail, and when it may not be
+/// read. One without a folder is looked for as the server would; what is not found so, or lies by where the command is
+/// started, fails then.
+fn look_at(program: &Path, confinement: &Confinement) -> Result<(), LaunchError> {
+    if program.is_absolute() {
+        let real = program.canonicalize().map_err(LaunchError::Program)?;
+        return match confinement.hides(program, &real) {
+            true => Err(LaunchError::Closed(program.to_owned())),
+            false => Ok(()),
+        };
+    }
+    if program.components().count() > 1 {
+        return Ok(());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut found = std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .filter_map(|program| Some((program.canonicalize().ok()?, program)))
+        .filter(|(real, _)| real.is_file())
+        .peekable();
+    match found.peek().cloned() {
+        Some((_, first)) if found.all(|(real, program)| confinement.hides(&program, &real)) => {
+            Err(LaunchError::Closed(first))
+        }
+        _ => Ok(()),
     }
 }
 

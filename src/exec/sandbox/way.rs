@@ -256,7 +256,15 @@ mod tests {
         use Candidate::{Bubblewrap, Landlock, Mounts, MountsByUserNamespace};
         use SandboxMethod::Auto;
         // What is asked for, by root, what works, what is taken, how many were tried, whether users are told.
-        let cases: [(SandboxMethod, bool, &'static [Candidate], Option<&str>, usize, bool); 12] = [
+        type Case = (
+            SandboxMethod,
+            bool,
+            &'static [Candidate],
+            Option<&'static str>,
+            usize,
+            bool,
+        );
+        let cases: [Case; 12] = [
             (Auto, true, &[Mounts, Landlock], Some("mounts"), 1, false),
             // Root in a container without CAP_SYS_ADMIN.
             (Auto, true, &[MountsByUserNamespace, Landlock], Some("mounts"), 2, false),
