@@ -28,6 +28,8 @@ pub struct PermissionsProfile {
     pub id: String,
     /// What may be done where. The entry nearest to a path decides.
     pub entries: Vec<FileSystemSandboxEntry>,
+    /// How far below their fixed folders what patterns close is looked for.
+    pub scan_depth: Option<usize>,
     /// Whether the network may be used.
     pub network: bool,
     /// Further roots of the workspace.
@@ -137,6 +139,7 @@ impl PermissionProfileToml {
         Ok(PermissionsProfile {
             id: name.to_owned(),
             entries: compiled.entries,
+            scan_depth: self.filesystem.glob_scan_max_depth,
             network: self.network.enabled && !limited,
             workspace_roots: roots
                 .filter_map(|(root, _)| at_home(root).or_else(|| Some(PathBuf::from(root))))
@@ -319,7 +322,9 @@ mod tests {
                 r#"{"type":"special","value":{"kind":"root"}}"#,
             ]
         );
-        assert!(profile.warnings.is_empty());
+        assert!(profile.warnings.is_empty() && profile.scan_depth.is_none());
+        let deep = of("glob_scan_max_depth = 3\n\"/a\" = { \"**/*.env\" = \"none\" }").unwrap();
+        assert_eq!(deep.scan_depth, Some(3));
     }
 
     #[test]

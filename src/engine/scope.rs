@@ -194,12 +194,14 @@ impl TurnScope {
         Some(bounds)
     }
 
-    /// Whether a file of an environment may not even be read. Touches the disk.
-    pub fn hides(&self, environment: &Environment, path: &Path) -> bool {
+    /// Whether a file of an environment may not even be read that is called `path` and lies at `real`. Touches the disk.
+    pub fn hides(&self, environment: &Environment, path: &Path, real: &Path) -> bool {
         match environment.place.is_remote() {
             // What a profile hides has its names here.
             true => !self.settings.reads_all(),
-            false => self.confinement(&self.granted()).is_some_and(|held| held.hides(path)),
+            false => self
+                .confinement(&self.granted())
+                .is_some_and(|held| held.hides(path, real)),
         }
     }
 

@@ -140,7 +140,10 @@ impl Place for LocalPlace {
             let environment = child_environment(command.environment, command.thread, network_off);
             let launch = match confinement {
                 None => None,
-                Some(confinement) => Some(self.sandbox.launch(command.argv, confinement)?),
+                Some(confinement) => {
+                    let sandbox = Arc::clone(&self.sandbox);
+                    Some(sandbox.launch_elsewhere(command.argv.to_vec(), confinement).await?)
+                }
             };
             let request = SpawnRequest {
                 argv: command.argv,

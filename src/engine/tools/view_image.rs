@@ -111,8 +111,7 @@ async fn view(cx: &ToolContext) -> Result<ToolOutput, String> {
     let (read, turn) = (path.clone(), cx.turn.clone());
     let image_url = tokio::task::spawn_blocking(move || {
         let files = Arc::clone(&environment.place).files(None);
-        let hidden = |path: &Path| turn.hides(&environment, path);
-        if hidden(&read) || hidden(&files.resolve(&read)) {
+        if turn.hides(&environment, &read, &files.resolve(&read)) {
             let at = read.display();
             return Err(format!(
                 "unable to locate image at `{at}`: Permission denied (os error 13)"
