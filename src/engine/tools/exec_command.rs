@@ -32,6 +32,7 @@ use crate::exec::pty::PtySize;
 use crate::exec::session::Phase;
 use crate::exec::truncate::truncate_with_line_count;
 use crate::exec::{Session, Sessions};
+use crate::network::{Fixed, Keeper};
 use crate::protocol::AbsolutePathBuf;
 
 use arguments::{Arguments, spec};
@@ -190,6 +191,8 @@ pub(super) async fn begin(
     hold: Option<&Hold>,
 ) -> Result<Arc<Session>, ToolOutput> {
     let Cleared { argv, item, .. } = cleared;
+    let filter = cx.turn.network_filter();
+    let keeper = filter.map(|filter| Arc::new(Fixed(filter.policy)) as Arc<dyn Keeper>);
     let command = PlacedCommand {
         argv,
         cwd: item.cwd.as_path(),
@@ -197,6 +200,7 @@ pub(super) async fn begin(
         thread: cx.turn.host.thread_id,
         terminal: arguments.tty.then(PtySize::default),
         hold,
+        keeper: keeper.as_ref(),
     };
     let sessions = &cx.turn.services.commands.sessions;
     match environment

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::policy::{Confinement, Place};
 use crate::config::PermissionsProfile;
 use crate::exec::permissions::PlacedProfile;
+use crate::network::NetworkSettings;
 use crate::protocol::{
     AbsolutePathBuf, NetworkAccess, PermissionProfile, PermissionProfileFileSystemPermissions, SandboxPolicy,
 };
@@ -62,6 +63,7 @@ impl Rules {
                     id: String::new(),
                     entries: entries.clone(),
                     network,
+                    filter: NetworkSettings::default(),
                     workspace_roots: Vec::new(),
                     home: place.home.to_owned(),
                     warnings: Vec::new(),

@@ -48,6 +48,11 @@ impl Way {
         }
     }
 
+    /// Whether it can give a command a network of its own, with nothing in it but the proxy.
+    pub fn filters_network(&self) -> bool {
+        !matches!(self, Way::Landlock { .. })
+    }
+
     /// Whether it protects paths below writable roots, and can keep files from being read.
     pub fn protects_paths(&self) -> bool {
         !matches!(self, Way::Landlock { .. })

@@ -151,7 +151,7 @@ impl Target {
 pub struct Stage {
     pub server: TestServer,
     pub client: Client,
-    thread: String,
+    pub thread: String,
     calls: usize,
     /// What the binary was copied to, for a user who may not read the one that was built.
     _program: Option<tempfile::TempDir>,
@@ -160,8 +160,14 @@ pub struct Stage {
 impl Stage {
     /// A server that confines by a way.
     pub async fn new(policy: &str, way: Option<Way>) -> Self {
+        let mode = format!("sandbox_mode=\"{policy}\"");
+        Stage::configured("", &["-c", &mode], way).await
+    }
+
+    /// The same with more to say in its configuration.
+    pub async fn configured(config: &str, flags: &[&str], way: Option<Way>) -> Self {
         let model = ScriptedModel::start().await;
-        let root = home_with(&model, "");
+        let root = home_with(&model, config);
         let mut process = Process::default();
         let mut copy = None;
         if let Some(way) = way {
@@ -190,8 +196,7 @@ impl Stage {
         ] {
             give(&root.path().join(part), process.user);
         }
-        let mode = format!("sandbox_mode=\"{policy}\"");
-        let mut server = TestServer::started(root, model, Transport::Ws, &["-c", &mode], process).await;
+        let mut server = TestServer::started(root, model, Transport::Ws, flags, process).await;
         let client = server.client().await;
         let thread = client.thread().await;
         Stage {
