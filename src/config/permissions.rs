@@ -365,8 +365,8 @@ mod tests {
             domains = { \"a.example\" = \"allow\" }\n";
         let limited = selected("p", limited).unwrap();
         assert_eq!(
-            (limited.network, limited.warnings.len()),
-            (false, 1),
+            (limited.network, limited.filter.enabled, limited.warnings.len()),
+            (false, Some(true), 0),
             "never more than it says"
         );
     }

@@ -75,6 +75,15 @@ impl Pattern {
         })
     }
 
+    /// The pattern for one host.
+    pub(super) fn host(host: Host) -> Self {
+        Pattern {
+            reach: Reach::Itself,
+            labels: labels(host.as_str()),
+            exact: Some(host),
+        }
+    }
+
     /// Whether it is for a host.
     pub fn matches(&self, host: &Host) -> bool {
         if let Some(exact) = &self.exact {

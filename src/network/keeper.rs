@@ -56,8 +56,8 @@ pub trait Keeper: Debug + Send + Sync {
     /// Whether a host that is on no list may be reached. It may take as long as a person takes to answer.
     fn admits(&self, request: Request) -> BoxFuture<'static, Result<(), Refusal>>;
 
-    /// Something was refused.
-    fn refused(&self, request: &Request, refusal: Refusal);
+    /// Something was refused. False when that is the end of the command: it is not answered then.
+    fn refused(&self, request: &Request, refusal: Refusal) -> bool;
 }
 
 /// One who never changes the lists and asks nobody.
@@ -73,7 +73,8 @@ impl Keeper for Fixed {
         Box::pin(std::future::ready(Err(Refusal::listed(Reason::NotAllowed))))
     }
 
-    fn refused(&self, request: &Request, refusal: Refusal) {
+    fn refused(&self, request: &Request, refusal: Refusal) -> bool {
         tracing::debug!(host = %request.host, reason = ?refusal.reason, "a command was refused a host");
+        true
     }
 }

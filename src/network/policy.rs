@@ -112,6 +112,15 @@ impl NetworkPolicy {
         }
     }
 
+    /// Adds what a rule says of a host.
+    pub fn rule(&mut self, host: &Host, allow: bool) {
+        let list = match allow {
+            true => &mut self.allowed,
+            false => &mut self.denied,
+        };
+        list.push(Pattern::host(host.clone()));
+    }
+
     /// Whether a host was allowed by its own name or address.
     pub fn names(&self, host: &Host) -> bool {
         self.allowed.iter().any(|pattern| pattern.names(host))

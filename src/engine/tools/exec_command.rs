@@ -18,6 +18,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::engine::environments::Environment;
+use crate::engine::hosts::HostKeeper;
 use crate::engine::items;
 use crate::engine::tools::apply_patch::{grammar, run_patch};
 use crate::engine::tools::command_item::CommandEnd;
@@ -32,7 +33,6 @@ use crate::exec::pty::PtySize;
 use crate::exec::session::Phase;
 use crate::exec::truncate::truncate_with_line_count;
 use crate::exec::{Session, Sessions};
-use crate::network::{Fixed, Keeper};
 use crate::protocol::AbsolutePathBuf;
 
 use arguments::{Arguments, spec};
@@ -146,6 +146,7 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
     if !cleared.shown {
         items::publish_started(&cx.turn.host, cleared.item.running(session.id())).await;
     }
+    cleared.is_announced();
     unannounced.session = None;
     let told = Arc::new(AtomicBool::new(false));
     let command = cleared.item.command.clone();
@@ -191,8 +192,7 @@ pub(super) async fn begin(
     hold: Option<&Hold>,
 ) -> Result<Arc<Session>, ToolOutput> {
     let Cleared { argv, item, .. } = cleared;
-    let filter = cx.turn.network_filter();
-    let keeper = filter.map(|filter| Arc::new(Fixed(filter.policy)) as Arc<dyn Keeper>);
+    let keeper = cleared.keeper.as_ref().map(HostKeeper::held);
     let command = PlacedCommand {
         argv,
         cwd: item.cwd.as_path(),
@@ -208,7 +208,12 @@ pub(super) async fn begin(
         .start(sessions, item.id.as_str().into(), command)
         .await
     {
-        Ok(session) => Ok(session),
+        Ok(session) => {
+            if let Some(keeper) = &cleared.keeper {
+                keeper.attend(&session);
+            }
+            Ok(session)
+        }
         Err(error) => {
             let told = match arguments.once {
                 true => format!("execution error: {error}"),
@@ -243,7 +248,7 @@ const REFUSALS: [&str; 7] = [
 
 /// Whether a command that has ended looks as if the sandbox had stopped it.
 pub(super) fn seems_stopped(session: &Session) -> bool {
-    let failed = matches!(session.phase(), Phase::Drained(code) if code != 0);
+    let failed = session.failure().is_none() && matches!(session.phase(), Phase::Drained(code) if code != 0);
     failed && {
         let printed = session.printed().to_lowercase();
         REFUSALS.iter().any(|word| printed.contains(word))

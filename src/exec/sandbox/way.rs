@@ -69,9 +69,10 @@ const BY_BUBBLEWRAP: [&str; 4] = [
     SHARED,
     "folders whose .git is a link: commands there are refused",
 ];
-const BY_LANDLOCK: [&str; 5] = [
+const BY_LANDLOCK: [&str; 6] = [
     READING,
     SERVICES,
+    "a filtered network: commands that are to have one have none",
     ".git, .codex and .agents in writable folders",
     "modes, owners and times of files elsewhere",
     "a command that leaves its process group may outlive its call",
