@@ -31,6 +31,7 @@ mod guardian;
 mod handshake;
 mod hooks;
 mod models;
+mod network;
 mod operators;
 mod permissions;
 mod pictures;

@@ -12,6 +12,8 @@ mod calls;
 #[cfg(target_os = "linux")]
 mod capabilities;
 #[cfg(target_os = "linux")]
+mod door;
+#[cfg(target_os = "linux")]
 mod fresh_root;
 #[cfg(target_os = "linux")]
 mod landlock;

@@ -38,6 +38,9 @@ pub struct Confinement {
     pub roots: Vec<WritableRoot>,
     /// Whether it may use the network.
     pub network: bool,
+    /// Whether it reaches the network through the proxy alone; `network` is false then.
+    #[serde(default)]
+    pub proxied: bool,
     /// What it may read and execute; none: everything that is not hidden.
     #[serde(default)]
     pub readable: Option<Vec<PathBuf>>,
@@ -54,6 +57,17 @@ pub struct Confinement {
     /// What stays as it is although it lies below a writable root, because somebody said so.
     #[serde(default)]
     pub read_only: Vec<PathBuf>,
+}
+
+/// How far sockets reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Nowhere.
+    Nothing,
+    /// A network of the command's own, in which the proxy is.
+    Proxy,
+    /// Everywhere.
+    Everything,
 }
 
 /// Where a policy is resolved.
@@ -110,6 +124,21 @@ impl Confinement {
                 shared: true,
             }],
             ..Confinement::default()
+        }
+    }
+
+    /// Lets a command reach the network through the proxy alone.
+    pub fn filter(&mut self) {
+        self.network = false;
+        self.proxied = true;
+    }
+
+    /// How far the command's sockets reach.
+    pub fn reach(&self) -> Reach {
+        match (self.network, self.proxied) {
+            (_, true) => Reach::Proxy,
+            (true, false) => Reach::Everything,
+            (false, false) => Reach::Nothing,
         }
     }
 
