@@ -11,6 +11,7 @@ pub mod features;
 mod file;
 mod layers;
 mod loader;
+mod model_catalog;
 mod permissions;
 mod provider;
 mod reading;
@@ -20,6 +21,7 @@ mod shape;
 mod shell_environment;
 mod skills;
 mod strict;
+mod tables;
 mod trust;
 mod writing;
 
@@ -30,6 +32,9 @@ pub use agents::{AgentRole, AgentsConfig};
 pub use file::ConfigProblem;
 pub use layers::{ConfigLayer, LayerKind};
 pub use loader::{ConfigLoader, ThreadOverrides};
+pub use model_catalog::{
+    CatalogMeasure, CatalogModel, CatalogPatchTool, CatalogSearch, CatalogShell, CatalogVisibility, ModelCatalog,
+};
 pub use permissions::{PermissionsProfile, WORKSPACE_ROOTS};
 pub use provider::{ProviderAuthCommand, ProviderConfig, builtin_providers};
 pub use reading::{ConfigReading, ReadingError};

@@ -35,12 +35,13 @@ pub struct SkillsSection {
 }
 
 /// Lists the skills in the space that the model's window allows. Descriptions are cut before skills are left out.
-pub fn section(skills: &[&Skill], context_window: i64) -> SkillsSection {
+pub fn section(skills: &[&Skill], context_window: Option<i64>) -> SkillsSection {
     if skills.is_empty() {
         return SkillsSection::default();
     }
-    let budget = match usize::try_from(context_window.saturating_mul(PERCENT) * CHARACTERS_PER_TOKEN / 100) {
-        Ok(budget) if budget > 0 => budget,
+    let share = context_window.map(|window| window.saturating_mul(PERCENT * CHARACTERS_PER_TOKEN) / 100);
+    let budget = match share.and_then(|share| usize::try_from(share).ok()) {
+        Some(budget) if budget > 0 => budget,
         _ => WITHOUT_WINDOW,
     };
     let bare: usize = skills.iter().map(|skill| line(skill, 0).len() + 1).sum();
