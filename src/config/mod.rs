@@ -33,7 +33,7 @@ pub use file::ConfigProblem;
 pub use layers::{ConfigLayer, LayerKind};
 pub use loader::{ConfigLoader, ThreadOverrides};
 pub use model_catalog::{
-    CatalogMeasure, CatalogModel, CatalogPatchTool, CatalogSearch, CatalogShell, CatalogVisibility, ModelCatalog,
+    CatalogMeasure, CatalogModel, CatalogPatchTool, CatalogSearch, CatalogShell, CatalogVisibility, ModelsResponse,
 };
 pub use permissions::{PermissionsProfile, WORKSPACE_ROOTS};
 pub use provider::{ProviderAuthCommand, ProviderConfig, builtin_providers};

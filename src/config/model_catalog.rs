@@ -2,7 +2,7 @@
 //! provider lists.
 //!
 //! Members that nobody here reads are kept out of these types; all that are read go back into a cache as they came. The
-//! names of types show in the parser's words, which clients are shown, so they are the format's own.
+//! names of types show in the parser's words, which clients are shown, so those words have the format's own.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,17 +16,16 @@ use crate::protocol::{InputModality, ReasoningEffort, ReasoningSummary, Verbosit
 /// The key of config.toml that names a catalog.
 pub(super) const KEY: &str = "model_catalog_json";
 
-/// A catalog.
+/// A catalog. The parser's words have its name in a form that no attribute gives.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename = "ModelsResponse")]
-pub struct ModelCatalog {
+pub struct ModelsResponse {
     /// Its models.
     pub models: Vec<CatalogModel>,
 }
 
 /// A model of a catalog.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename = "ModelInfo")]
+#[serde(expecting = "struct ModelInfo")]
 pub struct CatalogModel {
     /// The name in requests.
     pub slug: String,
@@ -119,7 +118,7 @@ fn text_and_pictures() -> Vec<InputModality> {
 
 /// A reasoning effort.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename = "ReasoningEffortPreset")]
+#[serde(expecting = "struct ReasoningEffortPreset")]
 pub struct CatalogEffort {
     /// The effort.
     pub effort: ReasoningEffort,
@@ -176,7 +175,7 @@ pub enum CatalogSearch {
 
 /// A limit on tool output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename = "TruncationPolicyConfig")]
+#[serde(expecting = "struct TruncationPolicyConfig")]
 pub struct CatalogTruncation {
     /// What is counted.
     pub mode: CatalogMeasure,
@@ -196,7 +195,7 @@ pub enum CatalogMeasure {
 
 /// A service tier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename = "ModelServiceTier")]
+#[serde(expecting = "struct ModelServiceTier")]
 pub struct CatalogTier {
     /// Its value in requests.
     pub id: String,
@@ -208,7 +207,7 @@ pub struct CatalogTier {
 
 /// What clients may show when a model is new.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename = "ModelAvailabilityNux")]
+#[serde(expecting = "struct ModelAvailabilityNux")]
 pub struct CatalogNux {
     /// The text.
     pub message: String,
@@ -216,7 +215,7 @@ pub struct CatalogNux {
 
 /// A model to move to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename = "ModelInfoUpgrade")]
+#[serde(expecting = "struct ModelInfoUpgrade")]
 pub struct CatalogUpgrade {
     /// Its slug.
     pub model: String,
@@ -226,7 +225,7 @@ pub struct CatalogUpgrade {
 
 /// Base instructions with a place for the voice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename = "ModelMessages")]
+#[serde(expecting = "struct ModelMessages")]
 pub struct CatalogMessages {
     /// The instructions.
     pub instructions_template: Option<String>,
@@ -236,7 +235,7 @@ pub struct CatalogMessages {
 
 /// The texts of voices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename = "ModelInstructionsVariables")]
+#[serde(expecting = "struct ModelInstructionsVariables")]
 pub struct CatalogVoices {
     /// When nobody chose one.
     pub personality_default: Option<String>,
@@ -247,10 +246,10 @@ pub struct CatalogVoices {
 }
 
 /// Reads a catalog. Blocking.
-pub(super) fn read(path: &Path) -> Result<ModelCatalog, ConfigError> {
+pub(super) fn read(path: &Path) -> Result<ModelsResponse, ConfigError> {
     let invalid = ConfigError::Invalid;
     let text = crate::files::read_text(path).map_err(|error| invalid(error.to_string()))?;
-    let catalog: ModelCatalog = serde_json::from_str(&text).map_err(|error| {
+    let catalog: ModelsResponse = serde_json::from_str(&text).map_err(|error| {
         invalid(format!(
             "failed to parse model_catalog_json path `{}` as JSON: {error}",
             path.display()
@@ -292,7 +291,7 @@ pub(super) fn rooted<'a>(table: &'a toml::Table, folder: &Path) -> Cow<'a, toml:
 impl ConfigLoader {
     /// The catalog that stands for the whole process: the one of the server's own folder, if its configuration holds.
     /// Blocking.
-    pub fn model_catalog(&self) -> Option<ModelCatalog> {
+    pub fn model_catalog(&self) -> Option<ModelsResponse> {
         self.resolve(&ThreadOverrides::default()).ok()?;
         let (merged, ..) = self.merged(self.server_cwd(), &BTreeMap::new());
         let path = merged.get(KEY)?.as_str()?;

@@ -16,7 +16,7 @@ use crate::engine::settings::TurnSettings;
 use crate::engine::settings::tests::plain;
 use crate::engine::tools::{Tool, ToolCall, ToolContext, ToolInput, ToolOutput, ToolSet};
 use crate::model::retry::RetryPolicy;
-use crate::model::{ModelError, ModelProvider, ModelStream, RequestIdentity, SamplingRequest, catalog, json_text};
+use crate::model::{ModelError, ModelProvider, ModelStream, RequestIdentity, SamplingRequest, json_text};
 use crate::protocol::{FunctionCallOutputBody, ThreadId};
 use crate::store::{Durability, LocalThreadStore, NewThread, SessionMeta, ThreadStore};
 

@@ -7,11 +7,14 @@ use super::{Effort, Instructions, ModelInfo, ServiceTier, Truncation, Upgrade, t
 use crate::config::{CatalogMeasure, CatalogModel, CatalogPatchTool, CatalogSearch, CatalogShell, CatalogVisibility};
 use crate::protocol::ReasoningSummary;
 
+/// What a negative limit means.
+const NO_LIMIT: usize = usize::MAX >> 1;
+
 impl From<&CatalogModel> for ModelInfo {
     fn from(model: &CatalogModel) -> Self {
         let owned = |text: &str| Cow::Owned(text.to_owned());
         let instructions = instructions(model);
-        let limit = usize::try_from(model.truncation_policy.limit).unwrap_or(0);
+        let limit = usize::try_from(model.truncation_policy.limit).unwrap_or(NO_LIMIT);
         ModelInfo {
             slug: owned(&model.slug),
             display_name: owned(&model.display_name),

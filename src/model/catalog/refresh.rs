@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use super::cache::{Cached, Stamp, is_fresh};
 use super::{ModelInfo, ModelList, table};
-use crate::config::{CatalogModel, ModelCatalog, ProviderConfig};
+use crate::config::{CatalogModel, ModelsResponse, ProviderConfig};
 use crate::model::error::ModelError;
 use crate::model::http::{Endpoint, headers};
 use crate::model::provider::RequestIdentity;
@@ -95,7 +95,7 @@ impl Catalog {
     }
 
     /// The models of a file and no others.
-    pub fn of_file(file: &ModelCatalog) -> Self {
+    pub fn of_file(file: &ModelsResponse) -> Self {
         Catalog::constant(ModelList::new(file.models.iter().map(ModelInfo::from).collect(), false))
     }
 
@@ -160,7 +160,11 @@ impl Catalog {
         let age = known
             .fetched_at
             .map(|fetched| Utc::now().signed_duration_since(fetched));
-        if same && age.is_none_or(|age| age < RENEWED_AFTER) || !same && !is_over(known.failed_until) {
+        let due = match same {
+            true => age.is_some_and(|age| age >= RENEWED_AFTER),
+            false => source.endpoint.is_some() && is_over(known.failed_until),
+        };
+        if !due {
             return;
         }
         let (catalog, asker) = (Arc::clone(self), Asker::from(identity));
@@ -259,7 +263,7 @@ async fn keep(source: &Source, known: &mut Known, cached: Cached) {
     }
 }
 
-async fn fetch(endpoint: &Endpoint, asker: &Asker) -> Result<(ModelCatalog, Option<String>), ModelError> {
+async fn fetch(endpoint: &Endpoint, asker: &Asker) -> Result<(ModelsResponse, Option<String>), ModelError> {
     let headers = headers::asking(&endpoint.headers, &asker.originator, &asker.user_agent);
     let mut response = endpoint.get(headers).await?;
     if !response.status().is_success() {
