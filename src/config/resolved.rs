@@ -37,6 +37,7 @@ pub(super) struct SkillsToml {
 pub(super) struct ConfigToml {
     pub(super) model: Option<String>,
     pub(super) model_provider: Option<String>,
+    pub(super) model_catalog_json: Option<PathBuf>,
     pub(super) model_providers: BTreeMap<String, ProviderConfig>,
     pub(super) openai_base_url: Option<String>,
     pub(super) approval_policy: Option<AskForApproval>,

@@ -9,6 +9,7 @@ mod harness;
 mod agents;
 mod approvals;
 mod bad_providers;
+mod catalog;
 mod chaos;
 mod chat_completions;
 mod client_processes;
