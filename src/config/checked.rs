@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::config::resolved::WebSearchMode;
+use crate::config::web_search::WebSearchMode;
 use crate::protocol::{
     ApprovalsReviewer, AskForApproval, Personality, ReasoningEffort, ReasoningSummary, SandboxMode, Verbosity,
 };

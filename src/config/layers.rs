@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::config::ConfigProblem;
 use crate::config::loader::{ConfigLoader, NOT_FOR_PROJECTS, SYSTEM_FILE};
-use crate::config::merging::{Merged, project_folders};
-use crate::config::{ConfigProblem, TrustLevel};
+use crate::config::trust::is_trusted;
 
 /// Whose layer it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct ConfigLayer {
 impl ConfigLoader {
     /// The layers that count in `cwd`, lowest first. Blocking.
     pub fn layers(&self, cwd: &Path) -> Vec<ConfigLayer> {
-        let Merged { root, trust, .. } = self.merged(cwd, &std::collections::BTreeMap::new());
+        let folders = self.merged(cwd, &std::collections::BTreeMap::new()).folders;
         let layer = |kind, file: PathBuf| ConfigLayer {
             kind,
             folder: file.parent().unwrap_or(Path::new("/")).to_path_buf(),
@@ -47,14 +47,13 @@ impl ConfigLoader {
             layer(LayerKind::System, PathBuf::from(SYSTEM_FILE)),
             layer(LayerKind::User, self.user_file()),
         ];
-        if trust == Some(TrustLevel::Trusted) {
-            for folder in project_folders(cwd, root.as_deref()) {
-                let mut layer = layer(LayerKind::Project, folder.join(".codex/config.toml"));
-                if let Ok(table) = &mut layer.table {
-                    Arc::make_mut(table).retain(|key, _| !NOT_FOR_PROJECTS.contains(&key));
-                }
-                layers.push(layer);
+        let trusted = folders.iter().filter(|(_, decision)| is_trusted(decision.as_ref()));
+        for (folder, _) in trusted {
+            let mut layer = layer(LayerKind::Project, folder.join(".codex/config.toml"));
+            if let Ok(table) = &mut layer.table {
+                Arc::make_mut(table).retain(|key, _| !NOT_FOR_PROJECTS.contains(&key));
             }
+            layers.push(layer);
         }
         layers.push(ConfigLayer {
             kind: LayerKind::SessionFlags,

@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::config::file::{ConfigProblem, FileCache};
-use crate::config::merging::{Merged, root_markers, set_path};
-use crate::config::provider::{ProviderConfig, builtin_providers};
+use crate::config::merged::{Merged, root_markers};
 use crate::config::resolved::{ConfigToml, ResolvedConfig, TrustLevel};
-use crate::config::{AgentsConfig, ConfigError, features, permissions, trust};
+use crate::config::tables::set_path;
+use crate::config::{
+    AgentsConfig, ConfigError, NETWORK_PROXY, NetworkConfig, features, model_catalog, permissions, provider, trust,
+    web_search,
+};
 use crate::protocol::{AbsolutePathBuf, ApprovalsReviewer, AskForApproval, Personality, SandboxMode, SandboxPolicy};
 
 /// The system layer, read when it exists.
@@ -66,6 +69,8 @@ pub struct ConfigLoader {
     home: PathBuf,
     server_cwd: PathBuf,
     session_flags: toml::Table,
+    /// What an administrator demands.
+    pub(super) requirements: PathBuf,
     files: FileCache,
     /// Held while the user's file is changed.
     pub(super) editing: Mutex<()>,
@@ -89,10 +94,18 @@ impl ConfigLoader {
             home,
             server_cwd,
             session_flags,
+            requirements: PathBuf::from(crate::settings::REQUIREMENTS),
             files: FileCache::default(),
             editing: Mutex::default(),
             switched: RwLock::default(),
         }
+    }
+
+    /// The same with an administrator's demands from another file.
+    #[must_use]
+    pub fn with_requirements(mut self, file: PathBuf) -> Self {
+        self.requirements = file;
+        self
     }
 
     /// The home.
@@ -106,7 +119,7 @@ impl ConfigLoader {
     }
 
     /// A folder as requests name it: relative ones are the server's, without one it is the server's own.
-    pub(super) fn folder(&self, named: Option<&Path>) -> PathBuf {
+    pub fn folder(&self, named: Option<&Path>) -> PathBuf {
         let own = AbsolutePathBuf::rooted(&self.server_cwd);
         AbsolutePathBuf::resolve(&own, named.unwrap_or(&self.server_cwd))
             .as_path()
@@ -195,6 +208,7 @@ impl ConfigLoader {
         let Merged {
             table: merged,
             root: project_root,
+            repository,
             trust,
             ignored,
             ..
@@ -204,7 +218,10 @@ impl ConfigLoader {
             .map_err(|error: toml::de::Error| self.misread(&error))?;
         let provider_id = overrides.model_provider.clone().or_else(|| toml.model_provider.clone());
         let provider_id = provider_id.unwrap_or_else(|| self.default_provider().to_string());
-        let provider = find_provider(&provider_id, &toml)?;
+        let provider = provider::find(&provider_id, &toml)?;
+        if let Some(catalog) = &toml.model_catalog_json {
+            model_catalog::read(catalog)?;
+        }
         let (default_approval, default_sandbox) = match trust {
             None => (AskForApproval::OnRequest, SandboxMode::ReadOnly),
             Some(TrustLevel::Trusted) => (AskForApproval::OnRequest, SandboxMode::WorkspaceWrite),
@@ -240,6 +257,16 @@ impl ConfigLoader {
             Some(built_in) if profile.is_none() => ResolvedConfig::built_in(built_in, &self.home),
             _ => ResolvedConfig::sandbox_of(sandbox_mode.unwrap_or(default_sandbox), &write, &roots, &self.home),
         };
+        let features = self.switches(
+            toml.features
+                .iter()
+                .filter_map(|(key, value)| Some((key.as_str(), switch(value)?))),
+        );
+        let network = NetworkConfig::read(
+            toml.features.get(NETWORK_PROXY),
+            features.get(NETWORK_PROXY).copied().unwrap_or_default(),
+            self.demanded_network()?,
+        )?;
         let instructions_file = toml.model_instructions_file.as_ref().map(|file| self.home.join(file));
         let base_instructions = match (&overrides.base_instructions, &toml.instructions, &instructions_file) {
             (Some(text), _, _) | (None, Some(text), _) => Some(text.clone()),
@@ -251,10 +278,13 @@ impl ConfigLoader {
             (prompt, _) => prompt,
         };
         let compact_prompt = compact_prompt.filter(|prompt| !prompt.trim().is_empty());
+        let said = toml.features.iter();
+        let features = self.switches(said.filter_map(|(key, value)| Some((key.as_str(), value.as_bool()?))));
         Ok(ResolvedConfig {
             home: self.home.clone(),
             project_root,
             project_root_markers,
+            repository,
             ignored,
             trust,
             model: overrides.model.clone().or(toml.model),
@@ -297,12 +327,10 @@ impl ConfigLoader {
             allow_login_shell: toml.allow_login_shell.unwrap_or(true),
             background_terminal_max_timeout_ms: toml.background_terminal_max_timeout.unwrap_or(300_000),
             shell_environment_policy: toml.shell_environment_policy,
-            web_search: toml.web_search,
-            features: self.switches(
-                toml.features
-                    .iter()
-                    .filter_map(|(key, value)| Some((key.as_str(), value.as_bool()?))),
-            ),
+            web_search: web_search::mode_of(toml.web_search, &features),
+            web_search_options: Arc::new(toml.tools.web_search()),
+            features,
+            network,
             unstable_features_warning: !toml.suppress_unstable_features_warning,
             notify: toml.notify,
             agents: AgentsConfig::read(&toml.agents, &self.home)?,
@@ -345,7 +373,7 @@ impl ConfigLoader {
         if config.trust.is_some() {
             return Ok(());
         }
-        let project = config.project_root.as_deref().unwrap_or(&config.cwd);
+        let project = config.repository.as_deref().unwrap_or(&config.cwd);
         self.edit_user_file(|document| trust::set_trusted(document, project))
     }
 
@@ -354,7 +382,7 @@ impl ConfigLoader {
         let user = self.user_table();
         let said = [&self.session_flags, &*user]
             .into_iter()
-            .find_map(|table| table.get("features")?.get(key)?.as_bool());
+            .find_map(|table| switch(table.get("features")?.get(key)?));
         said.or_else(|| self.switched().get(key).copied())
             .unwrap_or_else(|| features::find(key).is_some_and(|feature| feature.default))
     }
@@ -364,7 +392,7 @@ impl ConfigLoader {
         let merged = self.merged(&self.server_cwd, &BTreeMap::new()).table;
         let table = merged.get("features").and_then(|features| features.as_table());
         let said = table.into_iter().flatten();
-        self.switches(said.filter_map(|(key, value)| Some((key.as_str(), value.as_bool()?))))
+        self.switches(said.filter_map(|(key, value)| Some((key.as_str(), switch(value)?))))
     }
 
     /// Switches features for as long as the server runs. What the configuration says about one still counts more.
@@ -395,10 +423,22 @@ impl ConfigLoader {
     }
 }
 
+/// Whether a feature is on: some have settings of their own beside their switch.
+fn switch(feature: &toml::Value) -> Option<bool> {
+    feature.as_bool().or_else(|| feature.get("enabled")?.as_bool())
+}
+
 /// A file whose text is a setting.
 fn read_text(what: &str, file: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(file)
-        .map_err(|error| ConfigError::Invalid(format!("failed to read {what} file {}: {error}", file.display())))
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| ConfigError::Invalid(format!("failed to read {what} file {}: {error}", file.display())))?;
+    match text.trim() {
+        "" => Err(ConfigError::Invalid(format!(
+            "{what} file is empty: {}",
+            file.display()
+        ))),
+        text => Ok(text.to_owned()),
+    }
 }
 
 /// The built-in profile that stands for a sandbox nobody asked for.
@@ -408,19 +448,4 @@ fn default_profile(mode: SandboxMode) -> &'static str {
         SandboxMode::WorkspaceWrite => ":workspace",
         SandboxMode::DangerFullAccess => ":danger-full-access",
     }
-}
-
-fn find_provider(id: &str, toml: &ConfigToml) -> Result<ProviderConfig, ConfigError> {
-    let builtins = builtin_providers(toml.openai_base_url.as_deref(), &|name| std::env::var(name).ok());
-    for name in toml.model_providers.keys() {
-        if builtins.contains_key(name) {
-            return Err(ConfigError::Invalid(format!(
-                "model_providers.{name}: `{name}` is built in and cannot be redefined; choose another id"
-            )));
-        }
-    }
-    let provider = toml.model_providers.get(id).or_else(|| builtins.get(id)).cloned();
-    let provider = provider.ok_or_else(|| ConfigError::UnknownProvider(id.to_string()))?;
-    provider.validate(id)?;
-    Ok(provider)
 }

@@ -9,9 +9,12 @@ use sha2::{Digest, Sha256};
 
 use crate::config::checked::CheckedToml;
 use crate::config::loader::{NOT_FOR_PROJECTS, SYSTEM_FILE};
-use crate::config::merging::{Merged, merge, project_folders};
-use crate::config::resolved::{ConfigToml, TrustLevel};
-use crate::config::{ConfigError, ConfigLoader, ConfigProblem, ThreadOverrides, features, provider, shape};
+use crate::config::resolved::ConfigToml;
+use crate::config::tables::merge;
+use crate::config::trust::{Decision, is_trusted};
+use crate::config::{
+    ConfigError, ConfigLoader, ConfigProblem, ThreadOverrides, features, model_catalog, provider, shape,
+};
 use crate::files::is_placeholder;
 use crate::protocol::{AbsolutePathBuf, ConfigLayer, ConfigLayerMetadata, ConfigLayerSource};
 
@@ -81,7 +84,10 @@ impl ConfigLoader {
         let mut effective = toml::Table::new();
         let mut origins = BTreeMap::new();
         for layer in layers.iter().filter(|layer| layer.disabled.is_none()) {
-            merge(&mut effective, &layer.table);
+            merge(
+                &mut effective,
+                &model_catalog::rooted(&layer.table, &self.folder_of(layer)),
+            );
             let metadata = layer.metadata();
             for_leaves(&layer.table, &mut |path| {
                 origins.insert(path.to_owned(), metadata.clone());
@@ -177,18 +183,37 @@ impl ConfigLoader {
         })
     }
 
+    /// Where the paths of a layer start.
+    fn folder_of(&self, layer: &Layer) -> PathBuf {
+        let file = match &layer.source {
+            ConfigLayerSource::System { file }
+            | ConfigLayerSource::User { file, .. }
+            | ConfigLayerSource::LegacyManagedConfigTomlFromFile { file } => file.as_path(),
+            ConfigLayerSource::Project { dot_codex_folder } => return dot_codex_folder.as_path().to_path_buf(),
+            _ => return self.server_cwd().to_path_buf(),
+        };
+        file.parent().unwrap_or(self.home()).to_path_buf()
+    }
+
     fn project_layers(&self, cwd: &Path) -> Result<Vec<Layer>, ConfigProblem> {
-        let Merged { root, trust, .. } = self.merged(cwd, &BTreeMap::new());
-        let trusted = trust == Some(TrustLevel::Trusted);
-        let reason = || {
-            format!(
+        let merged = self.merged(cwd, &BTreeMap::new());
+        let user_file = self.user_file();
+        let whole = merged.repository.as_deref().or(merged.root.as_deref()).unwrap_or(cwd);
+        let reason = |decision: Option<&Decision>| match decision {
+            Some(decision) => format!(
+                "{} is marked as untrusted in {}. To load project-local config, hooks, and exec policies, mark it trusted.",
+                decision.about.display(),
+                user_file.display()
+            ),
+            None => format!(
                 "To load project-local config, hooks, and exec policies, add {} as a trusted project in {}.",
-                root.as_deref().unwrap_or(cwd).display(),
-                self.user_file().display()
-            )
+                whole.display(),
+                user_file.display()
+            ),
         };
         let mut layers = Vec::new();
-        for folder in project_folders(cwd, root.as_deref()) {
+        for (folder, decision) in &merged.folders {
+            let trusted = is_trusted(decision.as_ref());
             let folder: PathBuf = folder.join(".codex");
             if !folder.is_dir() || folder == self.home() || is_placeholder(&folder) {
                 continue;
@@ -207,7 +232,7 @@ impl ConfigLoader {
                     dot_codex_folder: AbsolutePathBuf::rooted(folder),
                 },
                 table,
-                disabled: (!trusted).then(reason),
+                disabled: (!trusted).then(|| reason(decision.as_ref())),
             });
         }
         Ok(layers)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
-use crate::config::merging::project_folders;
+use crate::config::merged::project_folders;
 use crate::config::{ConfigError, ConfigLoader, edit};
 
 /// Which skill a switch means.

@@ -18,18 +18,36 @@ fn is_there(path: &Path) -> bool {
     path.exists() && !is_placeholder(path)
 }
 
-/// The trust level of `cwd`: that of the folder itself, else of its project root.
-pub(super) fn trust_level(config: &toml::Table, cwd: &Path, root: Option<&Path>) -> Option<TrustLevel> {
+/// What the user decided about a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Decision {
+    /// What it is.
+    pub(super) level: TrustLevel,
+    /// The folder that the user named.
+    pub(super) about: PathBuf,
+}
+
+/// The decision about a folder: its own, else that about the first of its roots which has one.
+pub(super) fn decision(config: &toml::Table, folder: &Path, roots: [Option<&Path>; 2]) -> Option<Decision> {
     let projects = config.get("projects")?.as_table()?;
-    let level = |folder: &Path| {
+    let own = |folder: &Path| {
         let entry = projects.get(&*folder.to_string_lossy())?.as_table()?;
-        match entry.get("trust_level")?.as_str()? {
-            "trusted" => Some(TrustLevel::Trusted),
-            "untrusted" => Some(TrustLevel::Untrusted),
-            _ => None,
-        }
+        let level = match entry.get("trust_level")?.as_str()? {
+            "trusted" => TrustLevel::Trusted,
+            "untrusted" => TrustLevel::Untrusted,
+            _ => return None,
+        };
+        Some(Decision {
+            level,
+            about: folder.to_path_buf(),
+        })
     };
-    level(cwd).or_else(|| root.and_then(level))
+    own(folder).or_else(|| roots.into_iter().flatten().find_map(own))
+}
+
+/// Whether a folder's configuration counts.
+pub(super) fn is_trusted(decision: Option<&Decision>) -> bool {
+    decision.is_some_and(|decision| decision.level == TrustLevel::Trusted)
 }
 
 /// Marks a project as trusted.

@@ -1,6 +1,6 @@
 //! `hooks/list`: the hooks of each folder, and whether they count.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::hooks::HookSet;
 use crate::protocol::{HookErrorInfo, HooksListEntry, HooksListParams, HooksListResponse};
@@ -26,7 +26,7 @@ pub async fn list(cx: RequestContext, params: HooksListParams) -> Result<HooksLi
                     warnings: Vec::new(),
                 };
             }
-            let layers = config.layers(&config.server_cwd().join(PathBuf::from(&cwd)));
+            let layers = config.layers(&config.folder(Some(Path::new(&cwd))));
             let problems = layers.iter().filter_map(|layer| layer.table.as_ref().err());
             let errors = problems.map(|problem| HookErrorInfo {
                 message: problem.message.clone(),

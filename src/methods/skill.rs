@@ -25,7 +25,7 @@ pub async fn list(cx: RequestContext, params: SkillsListParams) -> Result<Skills
             return Err(RpcError::internal(format!("failed to reload config: {problem}")));
         }
         let entry = |cwd: String| {
-            let folder = normalised(&own.join(Path::new(&cwd)));
+            let folder = services.config.folder(Some(Path::new(&cwd)));
             let set = services.skills.of(&folder, params.force_reload);
             let skill = |skill: &crate::skills::Skill| {
                 let mut shown = skill.shown.clone();

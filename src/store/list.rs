@@ -219,7 +219,9 @@ pub(crate) fn source_kind(source: &SessionSource) -> &'static str {
         SessionSource::Exec => "exec",
         SessionSource::AppServer => "appServer",
         SessionSource::Unknown => "unknown",
-        SessionSource::Custom(_) => "custom",
+        // The ones that people use; those of others are in no list of kinds.
+        SessionSource::Custom(name) if matches!(name.as_str(), "atlas" | "chatgpt") => "custom",
+        SessionSource::Custom(_) => "otherCustom",
         SessionSource::SubAgent(agent) => match agent {
             SubAgentSource::Review => "subAgentReview",
             SubAgentSource::Compact => "subAgentCompact",
