@@ -15,6 +15,7 @@ pub mod hooks;
 pub mod host;
 pub mod items;
 pub mod pause;
+pub mod pending;
 pub mod review;
 pub mod scope;
 pub mod settings;

@@ -402,3 +402,37 @@ async fn an_interrupt_ends_a_hook_and_the_turn() {
     };
     crate::harness::within("the end of the hook", gone).await;
 }
+
+#[tokio::test]
+async fn a_turn_that_is_steered_while_its_last_hooks_run_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let go = folder.path().join("go");
+    let hooks = json!({"Stop": one(&format!("cat > /dev/null; until [ -e {} ]; do sleep 0.05; done", go.display()))});
+    let mut server = server(hooks, &[]).await;
+    let client = server.client().await;
+    let thread = client.thread().await;
+    for text in ["one", "two", "three"] {
+        server.model.say(text);
+    }
+    let turn = client.begin(&thread, "first").await;
+    client
+        .next_where::<HookStartedNotification>(|hook| hook.run.event_name == HookEventName::Stop)
+        .await;
+    let input = json!([{"type": "text", "text": "late steer"}]);
+    let params = json!({"threadId": thread, "expectedTurnId": turn, "input": input});
+    let steered = client.call_raw("turn/steer", params).await.unwrap();
+    assert_eq!(steered, json!({"turnId": turn}));
+    std::fs::write(&go, "").unwrap();
+    client.done(&turn).await;
+    assert_eq!(
+        told(&server.model.requests()[1]).pop(),
+        Some(pair("user", "late steer"))
+    );
+    // The next turn is one of its own.
+    assert_eq!(client.turn(&thread, "second").await.status, TurnStatus::Completed);
+    let begun = client
+        .log()
+        .into_iter()
+        .filter(|message| message["method"] == "turn/started");
+    assert_eq!(begun.count(), 2);
+}

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use actix::{ActorFutureExt, AsyncContext, WrapFuture};
 
 use super::ThreadActor;
-use crate::engine::host::{Pending, PendingInput};
+use crate::engine::pending::{Pending, PendingInput};
 use crate::engine::thread_ref::{Reply, ThreadError};
 use crate::engine::turn::{Conversation, TurnOpening, edit};
 use crate::methods::thread_load::conversation;

@@ -162,13 +162,17 @@ pub async fn run_turn(mut job: TurnJob) {
     let input = std::mem::take(&mut job.input);
     let opening = std::mem::take(&mut job.opening);
     let mut task = task::Task::new(job);
-    let outcome = match opening {
+    let takes_input = opening.kind().is_none();
+    let mut outcome = match opening {
         TurnOpening::Said => task.run(&input, None).await,
         TurnOpening::Goal(message) => task.run(&input, Some(message)).await,
         TurnOpening::Shell(script) => task.run_shell(&script).await,
         TurnOpening::Compact => task.run_compaction().await,
         TurnOpening::Review(review) => task.run_review(*review).await,
     };
+    if takes_input {
+        outcome = task.hear_out(outcome).await;
+    }
     let end = task.finish(outcome).await;
     host.send(TurnEvent::Finished(end)).await;
 }

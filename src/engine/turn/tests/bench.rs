@@ -11,7 +11,8 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{ConfigLoader, ThreadOverrides};
-use crate::engine::host::{Pending, PendingInput, PendingInputs, RawAnswer, TurnEnd, TurnEvent, TurnHost};
+use crate::engine::host::{RawAnswer, TurnEnd, TurnEvent, TurnHost};
+use crate::engine::pending::PendingInputs;
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::TurnSettings;
 use crate::engine::tools::{Tool, ToolSet};
@@ -278,10 +279,7 @@ impl Bench {
 
     /// Adds input to the running turn.
     pub(super) fn steer(&self, text: &str) {
-        self.pending.lock().unwrap().push_back(Pending::Input(PendingInput {
-            input: input(text),
-            turn_id: None,
-        }));
+        assert!(self.pending.steer(input(text)));
     }
 
     /// Waits until a line that begins so was heard.
