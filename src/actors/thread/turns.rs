@@ -230,7 +230,7 @@ impl ThreadActor {
         if let Some(warning) = job.opening_warning() {
             self.publish(&warning);
         }
-        let injected = Arc::clone(&job.host.injected);
+        let injected = job.host.injected.clone();
         let replaced = Arc::clone(&job.host.replaced);
         let started_at = unix_seconds(now);
         // A review says itself when it begins.

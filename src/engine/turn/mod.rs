@@ -115,11 +115,7 @@ pub struct TurnJob {
 impl Conversation {
     /// Takes over what was recorded while the conversation was elsewhere.
     pub fn take_injected(&mut self, injected: &edit::Injected) {
-        let items = injected.lock().map(|mut items| std::mem::take(&mut *items));
-        items
-            .unwrap_or_default()
-            .into_iter()
-            .for_each(|item| self.history.push(item));
+        injected.take().into_iter().for_each(|item| self.history.push(item));
     }
 }
 

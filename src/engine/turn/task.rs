@@ -232,7 +232,7 @@ impl Task {
 
     /// Takes over what a client put into the conversation meanwhile; its lines are written already.
     pub(super) fn take_injected(&mut self) {
-        let injected = Arc::clone(&self.scope.host.injected);
+        let injected = self.scope.host.injected.clone();
         self.conversation.take_injected(&injected);
     }
 
