@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use crate::config::agent_roles::{self, RoleLayer};
 use crate::config::file::{ConfigProblem, FileCache};
+use crate::config::merging::{lay, set_path, to_toml};
 use crate::config::provider::{ProviderConfig, builtin_providers};
 use crate::config::reading::MANAGED_FILE;
 use crate::config::resolved::{ConfigToml, ResolvedConfig, TrustLevel};
@@ -186,13 +188,7 @@ impl ConfigLoader {
             }
         }
         lay(&mut merged, &self.session_flags);
-        let mut asked = toml::Table::new();
-        for (key, value) in overrides {
-            if let Some(value) = to_toml(value) {
-                set_path(&mut asked, key, value);
-            }
-        }
-        lay(&mut merged, &asked);
+        lay(&mut merged, &asked(overrides));
         if let Ok(managed) = self.files.read(Path::new(MANAGED_FILE)) {
             lay(&mut merged, &managed);
         }
@@ -210,8 +206,15 @@ impl ConfigLoader {
         };
         let (merged, project_root, trust) = self.merged(&cwd, &overrides.config);
         let project_root_markers = root_markers(&merged);
+        let mut layers: Vec<RoleLayer> = self
+            .layers_in(&cwd, project_root.as_deref(), trust)
+            .iter()
+            .map(RoleLayer::of)
+            .collect();
+        layers.push(RoleLayer::loose(&asked(&overrides.config), &self.home));
         let toml: ConfigToml = serde::Deserialize::deserialize(toml::Value::Table(merged))
             .map_err(|error: toml::de::Error| self.misread(&error))?;
+        let roles = agent_roles::find(layers);
         let provider_id = overrides.model_provider.clone().or_else(|| toml.model_provider.clone());
         let provider_id = provider_id.unwrap_or_else(|| self.default_provider().to_string());
         let provider = find_provider(&provider_id, &toml)?;
@@ -305,12 +308,8 @@ impl ConfigLoader {
             ),
             unstable_features_warning: !toml.suppress_unstable_features_warning,
             notify: toml.notify,
-            agents: AgentsConfig::read(&toml.agents, &self.home)?,
-            interrupt_message: toml
-                .agents
-                .get("interrupt_message")
-                .and_then(|v| v.as_bool())
-                .unwrap_or(true),
+            interrupt_message: toml.agents.interrupt_message.unwrap_or(true),
+            agents: AgentsConfig::read(&toml.agents, roles)?,
             cwd,
         })
     }
@@ -390,6 +389,17 @@ impl ConfigLoader {
     }
 }
 
+/// What a request sets.
+fn asked(overrides: &BTreeMap<String, serde_json::Value>) -> toml::Table {
+    let mut asked = toml::Table::new();
+    for (key, value) in overrides {
+        if let Some(value) = to_toml(value) {
+            set_path(&mut asked, key, value);
+        }
+    }
+    asked
+}
+
 /// A file whose text is a setting.
 fn read_text(what: &str, file: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(file)
@@ -431,69 +441,4 @@ pub(super) fn project_folders(cwd: &Path, root: Option<&Path>) -> Vec<PathBuf> {
         .collect();
     folders.reverse();
     folders
-}
-
-/// Lays a layer on those below it. What commands may touch is said by a mode or by a profile, and the highest layer that
-/// says either decides which; of one that says both, the profile.
-fn lay(base: &mut toml::Table, over: &toml::Table) {
-    if over.contains_key("default_permissions") {
-        base.remove("sandbox_mode");
-    } else if over.contains_key("sandbox_mode") {
-        base.remove("default_permissions");
-    }
-    merge(base, over);
-}
-
-/// Lays `over` on `base`: tables merge, everything else replaces.
-pub(super) fn merge(base: &mut toml::Table, over: &toml::Table) {
-    for (key, value) in over {
-        match (base.get_mut(key), value) {
-            (Some(toml::Value::Table(base)), toml::Value::Table(over)) => merge(base, over),
-            _ => {
-                base.insert(key.clone(), value.clone());
-            }
-        }
-    }
-}
-
-/// Sets a dotted path, making tables on the way; a table value merges into what is there.
-fn set_path(table: &mut toml::Table, path: &str, value: toml::Value) {
-    match path.split_once('.') {
-        None => {
-            let mut over = toml::Table::new();
-            over.insert(path.to_string(), value);
-            merge(table, &over);
-        }
-        Some((head, rest)) => {
-            let entry = table
-                .entry(head.to_string())
-                .or_insert_with(|| toml::Value::Table(toml::Table::new()));
-            if !entry.is_table() {
-                *entry = toml::Value::Table(toml::Table::new());
-            }
-            if let toml::Value::Table(inner) = entry {
-                set_path(inner, rest, value);
-            }
-        }
-    }
-}
-
-/// JSON as TOML; nulls vanish, since TOML has none.
-fn to_toml(value: &serde_json::Value) -> Option<toml::Value> {
-    Some(match value {
-        serde_json::Value::Null => return None,
-        serde_json::Value::Bool(value) => toml::Value::Boolean(*value),
-        serde_json::Value::Number(number) => match number.as_i64() {
-            Some(integer) => toml::Value::Integer(integer),
-            None => toml::Value::Float(number.as_f64()?),
-        },
-        serde_json::Value::String(text) => toml::Value::String(text.clone()),
-        serde_json::Value::Array(values) => toml::Value::Array(values.iter().filter_map(to_toml).collect()),
-        serde_json::Value::Object(members) => toml::Value::Table(
-            members
-                .iter()
-                .filter_map(|(key, value)| Some((key.clone(), to_toml(value)?)))
-                .collect(),
-        ),
-    })
 }

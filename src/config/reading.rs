@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::config::loader::{NOT_FOR_PROJECTS, SYSTEM_FILE, merge, project_folders};
+use crate::config::loader::{NOT_FOR_PROJECTS, SYSTEM_FILE, project_folders};
+use crate::config::merging::merge;
 use crate::config::resolved::{ConfigToml, TrustLevel};
 use crate::config::{ConfigError, ConfigLoader, ConfigProblem, ThreadOverrides, features, shape};
 use crate::files::is_placeholder;

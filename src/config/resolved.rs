@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::config::agents::AgentsToml;
 use crate::config::permissions::Profiles;
 use crate::config::{AgentsConfig, PermissionsProfile, ProviderConfig, ShellEnvironmentPolicy, features};
 use crate::protocol::{
@@ -84,7 +85,7 @@ pub(super) struct ConfigToml {
     pub(super) web_search: Option<WebSearchMode>,
     pub(super) features: BTreeMap<String, toml::Value>,
     pub(super) suppress_unstable_features_warning: bool,
-    pub(super) agents: toml::Table,
+    pub(super) agents: AgentsToml,
     pub(super) notify: Option<Vec<String>>,
 }
 
