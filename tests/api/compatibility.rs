@@ -231,8 +231,14 @@ fn differences(place: &str, told: &Value, expected: &Value, found: &mut Vec<Stri
             }
         }
         _ if told == expected => {}
+        _ if place.ends_with("/updatedAt") && seconds_apart(told, expected) == Some(1) => {}
         _ => found.push(format!("{place}\n  is       {told}\n  expected {expected}")),
     }
+}
+
+/// Reading a thread, the peer tells the file's time, which is a moment after the last line's: another second, sometimes.
+fn seconds_apart(told: &Value, expected: &Value) -> Option<u64> {
+    Some(told.as_i64()?.abs_diff(expected.as_i64()?))
 }
 
 #[tokio::test]
