@@ -29,6 +29,8 @@ pub struct PermissionsProfile {
     pub id: String,
     /// What may be done where. The entry nearest to a path decides.
     pub entries: Vec<FileSystemSandboxEntry>,
+    /// How far below their fixed folders what patterns close is looked for.
+    pub scan_depth: Option<usize>,
     /// Whether the network may be used, without anybody looking at it.
     pub network: bool,
     /// What else is said of the network. Where that limits it, `network` is false: only a proxy can see to it.
@@ -132,6 +134,7 @@ impl PermissionProfileToml {
         Ok(PermissionsProfile {
             id: name.to_owned(),
             entries: compiled.entries,
+            scan_depth: self.filesystem.glob_scan_max_depth,
             network: enabled && !self.network.limits(),
             filter: self.network.clone(),
             workspace_roots: roots
@@ -315,7 +318,9 @@ mod tests {
                 r#"{"type":"special","value":{"kind":"root"}}"#,
             ]
         );
-        assert!(profile.warnings.is_empty());
+        assert!(profile.warnings.is_empty() && profile.scan_depth.is_none());
+        let deep = of("glob_scan_max_depth = 3\n\"/a\" = { \"**/*.env\" = \"none\" }").unwrap();
+        assert_eq!(deep.scan_depth, Some(3));
     }
 
     #[test]

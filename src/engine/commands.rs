@@ -55,6 +55,7 @@ pub struct CommandState {
     rules: RwLock<Arc<Policy>>,
     approved: Mutex<HashSet<ApprovalKey>>,
     granted: Mutex<Grants>,
+    notes: Mutex<Vec<String>>,
 }
 
 impl CommandState {
@@ -85,16 +86,28 @@ impl CommandState {
     }
 
     /// Allows a prefix for good: in the home's rules, and here at once. A failure to write is logged; the prefix then
-    /// counts for as long as the thread is loaded.
+    /// counts for as long as the thread is loaded. The model is told with the next outputs (the peer's words).
     pub async fn allow_prefix(&self, home: PathBuf, prefix: Vec<String>) {
         {
             let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
             *rules = Arc::new(rules.with_allowed(&prefix));
         }
+        let words = serde_json::to_string(&prefix).unwrap_or_default();
+        self.note(format!("Approved command prefix saved:\n- {words}"));
         let written = tokio::task::spawn_blocking(move || policy::append_prefix_rule(&home, &prefix)).await;
         if let Ok(Err(error)) = written {
             tracing::warn!(%error, "a command rule was not kept");
         }
+    }
+
+    /// Keeps a text that the model is to be told before the next output of a tool.
+    pub fn note(&self, text: String) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+    }
+
+    /// The kept texts, which are kept no longer.
+    pub fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Keeps a rule about a host for good: in the home's rules, and here at once, where it counts for as long as the thread

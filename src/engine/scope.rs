@@ -25,7 +25,7 @@ use crate::exec::place::Bounds;
 use crate::exec::sandbox::Confinement;
 use crate::exec::sandbox::policy::Place;
 use crate::hooks::PresentHooks;
-use crate::model::catalog::ModelInfo;
+use crate::model::catalog::{Catalog, ModelInfo};
 use crate::model::{InputItem, ModelProvider, RequestIdentity};
 use crate::protocol::TurnDiffUpdatedNotification;
 use crate::store::Recorder;
@@ -34,6 +34,8 @@ use crate::store::Recorder;
 pub struct ThreadServices {
     /// The configuration the thread was loaded with.
     pub config: Arc<ResolvedConfig>,
+    /// The models that are known.
+    pub catalog: Arc<Catalog>,
     /// Where the model answers.
     pub provider: Arc<dyn ModelProvider>,
     /// What the provider is told about the thread.
@@ -202,12 +204,14 @@ impl TurnScope {
         Some(bounds)
     }
 
-    /// Whether a file of an environment may not even be read. Touches the disk.
-    pub fn hides(&self, environment: &Environment, path: &Path) -> bool {
+    /// Whether a file of an environment may not even be read that is called `path` and lies at `real`. Touches the disk.
+    pub fn hides(&self, environment: &Environment, path: &Path, real: &Path) -> bool {
         match environment.place.is_remote() {
             // What a profile hides has its names here.
             true => !self.settings.reads_all(),
-            false => self.confinement(&self.granted()).is_some_and(|held| held.hides(path)),
+            false => self
+                .confinement(&self.granted())
+                .is_some_and(|held| held.hides(path, real)),
         }
     }
 

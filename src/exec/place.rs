@@ -141,7 +141,10 @@ impl Place for LocalPlace {
             };
             let launch = match confinement.clone() {
                 None => None,
-                Some(confinement) => Some(self.sandbox.launch(command.argv, confinement)?),
+                Some(confinement) => {
+                    let sandbox = Arc::clone(&self.sandbox);
+                    Some(sandbox.launch_elsewhere(command.argv.to_vec(), confinement).await?)
+                }
             };
             let proxied = launch.as_ref().is_some_and(Launch::is_proxied);
             let network_off = confinement.is_some_and(|confinement| !confinement.network) && !proxied;

@@ -266,6 +266,11 @@ impl Session {
         self.kill.cancel();
     }
 
+    /// The exit code when a signal has ended it: a terminal's other end knows of no signals (as the peer tells it).
+    fn killed_code(&self) -> i32 {
+        if self.input.is_some() { 1 } else { KILLED }
+    }
+
     fn buffers(&self) -> MutexGuard<'_, Buffers> {
         self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -315,7 +320,7 @@ async fn pump(session: Arc<Session>, mut child: Child, group: ProcessGroup, mut 
             }
             status = child.wait(), if ended.is_none() => {
                 group.leader_ended();
-                let code = status.ok().and_then(|status| status.code()).unwrap_or(KILLED);
+                let code = status.ok().and_then(|status| status.code()).unwrap_or(session.killed_code());
                 ended = Some((code, Instant::now()));
                 session.phase.send_replace(Phase::Exited(code));
             }

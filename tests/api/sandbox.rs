@@ -6,6 +6,7 @@
 //! must work there, so that docs/sandbox.md stays true.
 
 mod attempts;
+mod reading;
 pub mod stage;
 
 use std::path::Path;

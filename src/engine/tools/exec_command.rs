@@ -112,7 +112,7 @@ pub(super) async fn prepare(cx: &ToolContext, arguments: &Arguments) -> Result<P
 }
 
 async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
-    if shell_command::of(&cx.turn.services.config) != ShellTool::Sessions {
+    if shell_command::of(&cx.turn) != ShellTool::Sessions {
         return Err(ToolOutput::text(format!("unsupported call: {NAME}")));
     }
     let arguments: Arguments = parse_arguments(&cx.call)?;

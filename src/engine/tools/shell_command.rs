@@ -13,7 +13,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::config::ResolvedConfig;
 use crate::engine::items;
 use crate::engine::scope::TurnScope;
 use crate::engine::tools::command_item::{CommandEnd, CommandItem};
@@ -38,12 +37,14 @@ const DEFAULT_LIMIT_MS: u64 = 10_000;
 const SESSIONS: &str = "unified_exec";
 const ANY: &str = "shell_tool";
 
-/// By which tool commands are run under a configuration.
-pub fn of(config: &ResolvedConfig) -> ShellTool {
+/// By which tool the turn's model runs commands.
+pub fn of(scope: &TurnScope) -> ShellTool {
+    let config = &scope.services.config;
     match (config.feature(ANY), config.feature(SESSIONS)) {
         (false, _) => ShellTool::None,
         (true, true) => ShellTool::Sessions,
-        (true, false) => ShellTool::Once,
+        (true, false) if scope.model.runs_commands => ShellTool::Once,
+        (true, false) => ShellTool::None,
     }
 }
 
@@ -124,7 +125,7 @@ impl Tool for ShellCommand {
 }
 
 async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
-    if of(&cx.turn.services.config) != ShellTool::Once {
+    if of(&cx.turn) != ShellTool::Once {
         return Err(ToolOutput::text(format!("unsupported call: {NAME}")));
     }
     let given: Given = parse_arguments(&cx.call)?;

@@ -65,7 +65,7 @@ pub(super) struct Task {
 
 impl Task {
     pub(super) fn new(job: TurnJob) -> Self {
-        let model = Arc::new(model_info(&job.settings, &job.services.config));
+        let model = Arc::new(model_info(&job.settings, &job.services.config, &job.services.catalog));
         let scope = Arc::new(TurnScope::new(job.host, job.services, job.settings, model));
         scope.services.commands.hosts.turn_began(&scope);
         Task {

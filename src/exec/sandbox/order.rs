@@ -14,7 +14,7 @@ use super::policy::Confinement;
 use super::stage::StageError;
 
 /// The longest order that is read.
-const LIMIT: u64 = 1 << 20;
+const LIMIT: u64 = 16 << 20;
 
 /// Who looks after files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -49,7 +49,7 @@ pub(super) enum StageError {
     Landlock(String),
     #[error("seccomp: {0}")]
     Seccomp(String),
-    #[error("no namespace can be made: {0}")]
+    #[error("no namespace can be made: {}", unmade(.0))]
     Namespace(#[source] io::Error),
     #[error("{what}: {source}")]
     Mount { what: String, source: io::Error },
@@ -57,6 +57,8 @@ pub(super) enum StageError {
     Placeholder { path: PathBuf, source: io::Error },
     #[error("{} is a link, which bubblewrap cannot protect", .0.display())]
     Link(PathBuf),
+    #[error("bubblewrap takes no {0} arguments; fewer places must be closed")]
+    Long(usize),
     #[error("its way to the network cannot be opened: {0}")]
     Door(#[source] io::Error),
     #[error("it cannot be looked after: {0}")]
@@ -65,6 +67,18 @@ pub(super) enum StageError {
     Probe(&'static str),
     #[error("{}: {source}", .program.display())]
     Exec { program: OsString, source: io::Error },
+    #[error("{}: what it needs to be loaded is missing, or may not be read", .0.display())]
+    Loader(OsString),
+}
+
+/// Why the kernel makes no namespaces, in words that help.
+fn unmade(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        // The kernel says that no space is left.
+        Some(libc::ENOSPC) => "they are switched off, or their number is used up (user.max_user_namespaces)".to_owned(),
+        Some(libc::EPERM | libc::EACCES) => format!("{error}; the system, or the container, does not let this user"),
+        _ => error.to_string(),
+    }
 }
 
 impl StageError {
@@ -81,7 +95,7 @@ impl StageError {
         let (code, line) = match self {
             // As a shell would say it.
             StageError::Exec { source, .. } if source.kind() == io::ErrorKind::NotFound => (127, self.to_string()),
-            StageError::Exec { .. } => (126, self.to_string()),
+            StageError::Exec { .. } | StageError::Loader(_) => (126, self.to_string()),
             _ => (
                 FAILED,
                 format!("the sandbox cannot be set up, so the command was not run: {self}"),
@@ -153,7 +167,11 @@ pub(super) fn become_command(order: &Order, argv: &[OsString]) -> Result<u8, Sta
     };
     let source = exec(program, arguments);
     let program = program.clone();
-    Err(StageError::Exec { program, source })
+    let missing = source.kind() == io::ErrorKind::NotFound && std::path::Path::new(&program).is_file();
+    Err(match missing {
+        true => StageError::Loader(program),
+        false => StageError::Exec { program, source },
+    })
 }
 
 #[allow(
@@ -227,5 +245,22 @@ fn close_range(first: u32, last: u32) -> io::Result<()> {
     match unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespaces_that_are_switched_off_are_told_as_that() {
+        for (number, part) in [
+            (libc::ENOSPC, "switched off"),
+            (libc::EPERM, "does not let this user"),
+            (libc::EINVAL, "Invalid argument"),
+        ] {
+            let told = StageError::Namespace(io::Error::from_raw_os_error(number)).to_string();
+            assert!(told.contains(part), "{told}");
+        }
     }
 }

@@ -168,6 +168,21 @@ impl Stage {
     pub async fn configured(config: &str, flags: &[&str], way: Option<Way>) -> Self {
         let model = ScriptedModel::start().await;
         let root = home_with(&model, config);
+        Stage::started(root, model, flags, way).await
+    }
+
+    /// One that confines to a permission profile, by the lines of its table of files.
+    pub async fn with_profile(filesystem: &str, way: Way) -> Self {
+        let model = ScriptedModel::start().await;
+        let root = home_with(&model, "");
+        let file = root.path().join("home/config.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let text = text.replace("sandbox_mode = \"danger-full-access\"", "default_permissions = \"p\"");
+        std::fs::write(&file, format!("{text}\n[permissions.p.filesystem]\n{filesystem}")).unwrap();
+        Stage::started(root, model, &[], Some(way)).await
+    }
+
+    async fn started(root: tempfile::TempDir, model: ScriptedModel, flags: &[&str], way: Option<Way>) -> Self {
         let mut process = Process::default();
         let mut copy = None;
         if let Some(way) = way {
@@ -184,16 +199,27 @@ impl Stage {
             }
         }
         let work = root.path().join("work");
-        std::fs::create_dir(work.join(".agents")).unwrap();
-        std::fs::write(work.join(".agents/file"), "precious").unwrap();
-        for part in [
+        let files = [".agents/file", "deep/in/b.env", "closed/file", "closed/open/file"];
+        for file in files.map(|file| work.join(file)) {
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, "precious").unwrap();
+        }
+        let folders = [
             "",
             "home",
             "home/config.toml",
             "work",
             "work/.agents",
-            "work/.agents/file",
-        ] {
+            "work/deep",
+            "work/deep/in",
+        ];
+        let closed = ["work/closed", "work/closed/open"];
+        let files = files.map(|file| format!("work/{file}"));
+        let given = folders
+            .into_iter()
+            .chain(closed)
+            .chain(files.iter().map(String::as_str));
+        for part in given {
             give(&root.path().join(part), process.user);
         }
         let mut server = TestServer::started(root, model, Transport::Ws, flags, process).await;
