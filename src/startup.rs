@@ -171,7 +171,8 @@ pub(crate) fn services(
         idle_unload: settings.idle_unload,
         replay: replay.clone(),
     });
-    let config = Arc::new(ConfigLoader::new(home.clone(), server_cwd, config));
+    let config =
+        Arc::new(ConfigLoader::new(home.clone(), server_cwd, config).with_requirements(settings.requirements.clone()));
     let catalog = catalog(&config);
     let (skills, watched_roots) = (Arc::new(Skills::new(config.clone())), Arc::<WatchedRoots>::default());
     let skilled: Arc<dyn Extension> = Arc::new(SkillsExtension::new(skills.clone(), watched_roots.clone()));

@@ -8,7 +8,10 @@ use crate::config::file::{ConfigProblem, FileCache};
 use crate::config::reading::MANAGED_FILE;
 use crate::config::resolved::{ConfigToml, ResolvedConfig, TrustLevel};
 use crate::config::tables::{lay, set_path, to_toml};
-use crate::config::{AgentsConfig, ConfigError, features, model_catalog, permissions, provider, trust};
+use crate::config::{
+    AgentsConfig, ConfigError, NETWORK_PROXY, NetworkConfig, features, model_catalog, permissions, provider, trust,
+    web_search,
+};
 use crate::protocol::{ApprovalsReviewer, AskForApproval, Personality, SandboxMode, SandboxPolicy};
 
 /// The system layer, read when it exists.
@@ -66,6 +69,8 @@ pub struct ConfigLoader {
     home: PathBuf,
     server_cwd: PathBuf,
     session_flags: toml::Table,
+    /// What an administrator demands.
+    pub(super) requirements: PathBuf,
     files: FileCache,
     /// Held while the user's file is changed.
     pub(super) editing: Mutex<()>,
@@ -89,10 +94,18 @@ impl ConfigLoader {
             home,
             server_cwd,
             session_flags,
+            requirements: PathBuf::from(crate::settings::REQUIREMENTS),
             files: FileCache::default(),
             editing: Mutex::default(),
             switched: RwLock::default(),
         }
+    }
+
+    /// The same with an administrator's demands from another file.
+    #[must_use]
+    pub fn with_requirements(mut self, file: PathBuf) -> Self {
+        self.requirements = file;
+        self
     }
 
     /// The home.
@@ -250,6 +263,16 @@ impl ConfigLoader {
                 &self.home,
             ),
         };
+        let features = self.switches(
+            toml.features
+                .iter()
+                .filter_map(|(key, value)| Some((key.as_str(), switch(value)?))),
+        );
+        let network = NetworkConfig::read(
+            toml.features.get(NETWORK_PROXY),
+            features.get(NETWORK_PROXY).copied().unwrap_or_default(),
+            self.demanded_network()?,
+        )?;
         let instructions_file = toml.model_instructions_file.as_ref().map(|file| self.home.join(file));
         let base_instructions = match (&overrides.base_instructions, &toml.instructions, &instructions_file) {
             (Some(text), _, _) | (None, Some(text), _) => Some(text.clone()),
@@ -261,6 +284,8 @@ impl ConfigLoader {
             (prompt, _) => prompt,
         };
         let compact_prompt = compact_prompt.filter(|prompt| !prompt.trim().is_empty());
+        let said = toml.features.iter();
+        let features = self.switches(said.filter_map(|(key, value)| Some((key.as_str(), value.as_bool()?))));
         Ok(ResolvedConfig {
             home: self.home.clone(),
             project_root,
@@ -305,12 +330,10 @@ impl ConfigLoader {
             allow_login_shell: toml.allow_login_shell.unwrap_or(true),
             background_terminal_max_timeout_ms: toml.background_terminal_max_timeout.unwrap_or(300_000),
             shell_environment_policy: toml.shell_environment_policy,
-            web_search: toml.web_search,
-            features: self.switches(
-                toml.features
-                    .iter()
-                    .filter_map(|(key, value)| Some((key.as_str(), value.as_bool()?))),
-            ),
+            web_search: web_search::mode_of(toml.web_search, &features),
+            web_search_options: Arc::new(toml.tools.web_search()),
+            features,
+            network,
             unstable_features_warning: !toml.suppress_unstable_features_warning,
             notify: toml.notify,
             agents: AgentsConfig::read(&toml.agents, &self.home)?,
@@ -362,7 +385,7 @@ impl ConfigLoader {
         let user = self.user_table();
         let said = [&self.session_flags, &*user]
             .into_iter()
-            .find_map(|table| table.get("features")?.get(key)?.as_bool());
+            .find_map(|table| switch(table.get("features")?.get(key)?));
         said.or_else(|| self.switched().get(key).copied())
             .unwrap_or_else(|| features::find(key).is_some_and(|feature| feature.default))
     }
@@ -372,7 +395,7 @@ impl ConfigLoader {
         let (merged, ..) = self.merged(&self.server_cwd, &BTreeMap::new());
         let table = merged.get("features").and_then(|features| features.as_table());
         let said = table.into_iter().flatten();
-        self.switches(said.filter_map(|(key, value)| Some((key.as_str(), value.as_bool()?))))
+        self.switches(said.filter_map(|(key, value)| Some((key.as_str(), switch(value)?))))
     }
 
     /// Switches features for as long as the server runs. What the configuration says about one still counts more.
@@ -396,6 +419,11 @@ impl ConfigLoader {
     pub fn user_table(&self) -> Arc<toml::Table> {
         self.files.read(&self.user_file()).unwrap_or_default()
     }
+}
+
+/// Whether a feature is on: some have settings of their own beside their switch.
+fn switch(feature: &toml::Value) -> Option<bool> {
+    feature.as_bool().or_else(|| feature.get("enabled")?.as_bool())
 }
 
 /// A file whose text is a setting.

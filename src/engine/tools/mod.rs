@@ -33,6 +33,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::WebSearchOptions;
 use crate::engine::scope::TurnScope;
 use crate::model::ModelList;
 use crate::protocol::{FunctionCallOutputBody, FunctionCallOutputContentItem};
@@ -139,6 +140,8 @@ pub struct ToolOffer {
     pub web_search_content_types: &'static [&'static str],
     /// Whether the hosted web search may reach the live web; `None` when there is no search.
     pub web_search_live: Option<bool>,
+    /// What a search is told.
+    pub web_search_options: Arc<WebSearchOptions>,
     /// Whether the thread may have a goal.
     pub goals: bool,
     /// Whether a login shell may be asked for.

@@ -141,6 +141,7 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
         items::publish_started(&cx.turn.host, cleared.item.asked()).await;
         cleared.shown = true;
     }
+    cleared.is_announced();
     let hold = cleared.hold(&cx, &environment).await;
     let sessions = &cx.turn.services.commands.sessions;
     let started = Instant::now();
@@ -161,10 +162,15 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
         attended = begin(&cx, &arguments, &cleared, &environment, None).await?;
         running.session = Some(Arc::clone(&attended));
     }
+    let command = cleared.item.command.clone();
+    let session = Arc::clone(&attended);
     let watched = tokio::spawn(watch(cx.turn.clone(), cleared.item, attended, patience, started));
     let (attended, took) = watched
         .await
         .map_err(|_| ToolOutput::text("execution error: the command was lost sight of"))?;
+    if let Some(why) = session.failure() {
+        return Err(arguments.refused(&command, why));
+    }
     Ok(outcome(&cx, &attended, took))
 }
 
@@ -176,7 +182,10 @@ async fn watch(
     patience: Duration,
     started: Instant,
 ) -> (Attended, Duration) {
-    let attended = command_watch::attend(&turn, &item.id, &session, patience).await;
+    let mut attended = command_watch::attend(&turn, &item.id, &session, patience).await;
+    if let Some(code) = command_watch::with_failure(&session, &mut attended.output) {
+        attended.code = code;
+    }
     let took = started.elapsed();
     let ended = item.over(CommandEnd {
         code: attended.code,

@@ -182,6 +182,8 @@ impl Task {
                     }
                 },
             };
+            let notes = self.scope.services.commands.take_notes();
+            self.add_contexts(notes).await;
             self.add_contexts(contexts).await;
             let output = capped(output, self.scope.model.truncation);
             let item = json!({"type": call.output_kind, "call_id": call.call_id, "output": output.body});

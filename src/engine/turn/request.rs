@@ -137,6 +137,7 @@ fn offer(scope: &TurnScope) -> ToolOffer {
         image_detail: scope.model.image_detail,
         web_search_content_types: scope.model.web_search_content,
         web_search_live: web_search::live(config.web_search, &scope.settings.sandbox),
+        web_search_options: Arc::clone(&config.web_search_options),
         allow_login_shell: config.allow_login_shell,
         additional_permissions: config.feature(exec_command::ADDITIONAL_PERMISSIONS),
         request_permissions: config.feature(request_permissions::FEATURE),
