@@ -40,7 +40,6 @@ macro_rules! words {
 
 tables! {
     CheckedToml {
-        agents: Option<AgentsToml>,
         analytics: Option<AnalyticsConfigToml>,
         apps: Option<AppsConfigToml>,
         chatgpt_base_url: Text,
@@ -81,12 +80,6 @@ tables! {
         tui: Option<Tui>,
         windows: Option<WindowsToml>,
         zsh_path: Place,
-    }
-    AgentsToml {
-        max_threads: Option<usize>,
-        max_depth: Option<i32>,
-        job_max_runtime_seconds: Option<u64>,
-        interrupt_message: Flag,
     }
     AnalyticsConfigToml { enabled: Flag }
     AppConfig { enabled: Flag, destructive_enabled: Flag, open_world_enabled: Flag, default_tools_enabled: Flag }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::config::ConfigProblem;
 use crate::config::loader::{ConfigLoader, NOT_FOR_PROJECTS, SYSTEM_FILE};
-use crate::config::trust::is_trusted;
+use crate::config::trust::{Decision, is_trusted};
 
 /// Whose layer it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,11 @@ pub struct ConfigLayer {
 impl ConfigLoader {
     /// The layers that count in `cwd`, lowest first. Blocking.
     pub fn layers(&self, cwd: &Path) -> Vec<ConfigLayer> {
-        let folders = self.merged(cwd, &std::collections::BTreeMap::new()).folders;
+        self.layers_in(&self.merged(cwd, &std::collections::BTreeMap::new()).folders)
+    }
+
+    /// The same where it is known already which of a project's folders count.
+    pub(super) fn layers_in(&self, folders: &[(PathBuf, Option<Decision>)]) -> Vec<ConfigLayer> {
         let layer = |kind, file: PathBuf| ConfigLayer {
             kind,
             folder: file.parent().unwrap_or(Path::new("/")).to_path_buf(),

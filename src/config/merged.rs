@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::config::loader::{ConfigLoader, NOT_FOR_PROJECTS};
+use crate::config::loader::{ConfigLoader, NOT_FOR_PROJECTS, asked};
+use crate::config::merging::{lay, set_path};
 use crate::config::reading::MANAGED_FILE;
 use crate::config::resolved::TrustLevel;
-use crate::config::tables::{lay, set_path, to_toml};
 use crate::config::trust::{self, Decision};
 use crate::config::{ConfigError, model_catalog};
 use crate::protocol::AbsolutePathBuf;
@@ -62,13 +62,7 @@ impl ConfigLoader {
         merged.folders = folders;
         let flags = model_catalog::rooted(self.session_flags(), self.server_cwd());
         lay(&mut merged.table, &flags);
-        let mut asked = toml::Table::new();
-        for (key, value) in overrides {
-            if let Some(value) = to_toml(value) {
-                set_path(&mut asked, key, value);
-            }
-        }
-        lay(&mut merged.table, &model_catalog::rooted(&asked, cwd));
+        lay(&mut merged.table, &model_catalog::rooted(&asked(overrides), cwd));
         merged.lay_profile(self.home());
         self.lay_file(&mut merged, Path::new(MANAGED_FILE));
         merged

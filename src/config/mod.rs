@@ -5,6 +5,7 @@
 //! overrides of a request. Tables merge, everything else replaces. A broken file never stops the server: defaults
 //! apply and a [`ConfigProblem`] says what is wrong and where. Files are re-read only when they changed.
 
+mod agent_roles;
 mod agents;
 mod checked;
 mod edit;
@@ -13,6 +14,7 @@ mod file;
 mod layers;
 mod loader;
 mod merged;
+mod merging;
 mod model_catalog;
 pub mod network;
 mod permissions;
@@ -24,7 +26,6 @@ mod shape;
 mod shell_environment;
 mod skills;
 mod strict;
-mod tables;
 mod trust;
 mod web_search;
 mod writing;
@@ -32,6 +33,7 @@ mod writing;
 #[cfg(test)]
 mod tests;
 
+pub use agent_roles::OWN_KEYS;
 pub use agents::{AgentRole, AgentsConfig};
 pub use file::ConfigProblem;
 pub use layers::{ConfigLayer, LayerKind};

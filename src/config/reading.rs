@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 
 use crate::config::checked::CheckedToml;
 use crate::config::loader::{NOT_FOR_PROJECTS, SYSTEM_FILE};
+use crate::config::merging::merge;
 use crate::config::resolved::ConfigToml;
-use crate::config::tables::merge;
 use crate::config::trust::{Decision, is_trusted};
 use crate::config::{
     ConfigError, ConfigLoader, ConfigProblem, ThreadOverrides, features, model_catalog, provider, shape,

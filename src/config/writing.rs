@@ -7,8 +7,8 @@ use serde_json::Value;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value as TomlValue};
 
 use crate::config::checked::relative_path;
+use crate::config::merging::merge;
 use crate::config::reading::{to_json, validate, version};
-use crate::config::tables::merge;
 use crate::config::{ConfigError, ConfigLoader, ConfigProblem, edit};
 use crate::protocol::{
     AbsolutePathBuf, ConfigEdit, ConfigLayerSource, ConfigWriteResponse, MergeStrategy, OverriddenMetadata, WriteStatus,

@@ -17,6 +17,7 @@ impl ThreadWarnings {
     /// Those of a thread that is about to be loaded.
     pub(crate) fn of(cx: &RequestContext, prepared: &Prepared) -> Self {
         let mut warnings = prepared.config.ignored.clone();
+        warnings.extend(prepared.config.agents.warnings.iter().cloned());
         let under_way = |feature: &&features::Feature| {
             feature.stage == ExperimentalFeatureStage::UnderDevelopment && prepared.config.feature(feature.key)
         };

@@ -107,6 +107,7 @@ fn oddities(config: &ConfigLoader) -> Vec<ConfigWarningNotification> {
                 .ignored
                 .into_iter()
                 .chain(untrusted)
+                .chain(resolved.agents.warnings.clone())
                 .chain(profile)
                 .map(odd)
                 .collect()
