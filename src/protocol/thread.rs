@@ -209,6 +209,10 @@ pub enum SubAgentSource {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Thread {
+    pub id: String,
+    pub session_id: String,
+    #[serde(default)]
+    pub forked_from_id: Option<String>,
     #[serde(default)]
     pub agent_nickname: Option<String>,
     #[serde(default)]
@@ -218,17 +222,13 @@ pub struct Thread {
     pub cwd: AbsolutePathBuf,
     pub ephemeral: bool,
     #[serde(default)]
-    pub forked_from_id: Option<String>,
-    #[serde(default)]
     pub git_info: Option<GitInfo>,
-    pub id: String,
     pub model_provider: String,
     #[serde(default)]
     pub name: Option<String>,
     #[serde(default)]
     pub path: Option<String>,
     pub preview: String,
-    pub session_id: String,
     pub source: SessionSource,
     pub status: ThreadStatus,
     #[serde(default)]
