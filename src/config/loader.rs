@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::config::file::{ConfigProblem, FileCache};
-use crate::config::provider::{ProviderConfig, builtin_providers};
 use crate::config::reading::MANAGED_FILE;
 use crate::config::resolved::{ConfigToml, ResolvedConfig, TrustLevel};
-use crate::config::{AgentsConfig, ConfigError, features, permissions, trust, web_search};
+use crate::config::tables::{lay, set_path, to_toml};
+use crate::config::{
+    AgentsConfig, ConfigError, NETWORK_PROXY, NetworkConfig, features, model_catalog, permissions, provider, trust,
+    web_search,
+};
 use crate::protocol::{ApprovalsReviewer, AskForApproval, Personality, SandboxMode, SandboxPolicy};
 
 /// The system layer, read when it exists.
@@ -66,6 +69,8 @@ pub struct ConfigLoader {
     home: PathBuf,
     server_cwd: PathBuf,
     session_flags: toml::Table,
+    /// What an administrator demands.
+    pub(super) requirements: PathBuf,
     files: FileCache,
     /// Held while the user's file is changed.
     pub(super) editing: Mutex<()>,
@@ -89,10 +94,18 @@ impl ConfigLoader {
             home,
             server_cwd,
             session_flags,
+            requirements: PathBuf::from(crate::settings::REQUIREMENTS),
             files: FileCache::default(),
             editing: Mutex::default(),
             switched: RwLock::default(),
         }
+    }
+
+    /// The same with an administrator's demands from another file.
+    #[must_use]
+    pub fn with_requirements(mut self, file: PathBuf) -> Self {
+        self.requirements = file;
+        self
     }
 
     /// The home.
@@ -160,7 +173,8 @@ impl ConfigLoader {
         for file in self.common_files() {
             // A broken file counts as empty; `problems` reports it.
             if let Ok(table) = self.files.read(&file) {
-                lay(&mut merged, &table);
+                let folder = file.parent().unwrap_or(&self.home);
+                lay(&mut merged, &model_catalog::rooted(&table, folder));
             }
         }
         if let Some(profile) = merged.get("profile").and_then(|name| name.as_str()).map(str::to_string)
@@ -169,7 +183,7 @@ impl ConfigLoader {
                 .and_then(|all| all.get(&profile))
                 .and_then(|p| p.as_table())
         {
-            let values = values.clone();
+            let values = model_catalog::rooted(values, &self.home).into_owned();
             lay(&mut merged, &values);
         }
         let markers = root_markers(&merged);
@@ -177,22 +191,26 @@ impl ConfigLoader {
         let trust = trust::trust_level(&merged, cwd, root.as_deref());
         if trust == Some(TrustLevel::Trusted) {
             for folder in project_folders(cwd, root.as_deref()) {
-                if let Ok(table) = self.files.read(&folder.join(".codex/config.toml")) {
-                    let mut table = (*table).clone();
+                let folder = folder.join(".codex");
+                if let Ok(table) = self.files.read(&folder.join("config.toml")) {
+                    let mut table = model_catalog::rooted(&table, &folder).into_owned();
                     // By then it is found where the project begins.
                     table.retain(|key, _| !NOT_FOR_PROJECTS.contains(&key) && key != "project_root_markers");
                     lay(&mut merged, &table);
                 }
             }
         }
-        lay(&mut merged, &self.session_flags);
+        lay(
+            &mut merged,
+            &model_catalog::rooted(&self.session_flags, &self.server_cwd),
+        );
         let mut asked = toml::Table::new();
         for (key, value) in overrides {
             if let Some(value) = to_toml(value) {
                 set_path(&mut asked, key, value);
             }
         }
-        lay(&mut merged, &asked);
+        lay(&mut merged, &model_catalog::rooted(&asked, cwd));
         if let Ok(managed) = self.files.read(Path::new(MANAGED_FILE)) {
             lay(&mut merged, &managed);
         }
@@ -214,7 +232,10 @@ impl ConfigLoader {
             .map_err(|error: toml::de::Error| self.misread(&error))?;
         let provider_id = overrides.model_provider.clone().or_else(|| toml.model_provider.clone());
         let provider_id = provider_id.unwrap_or_else(|| self.default_provider().to_string());
-        let provider = find_provider(&provider_id, &toml)?;
+        let provider = provider::find(&provider_id, &toml)?;
+        if let Some(catalog) = &toml.model_catalog_json {
+            model_catalog::read(catalog)?;
+        }
         let (default_approval, default_sandbox) = match trust {
             None => (AskForApproval::OnRequest, SandboxMode::ReadOnly),
             Some(TrustLevel::Trusted) => (AskForApproval::OnRequest, SandboxMode::WorkspaceWrite),
@@ -242,6 +263,16 @@ impl ConfigLoader {
                 &self.home,
             ),
         };
+        let features = self.switches(
+            toml.features
+                .iter()
+                .filter_map(|(key, value)| Some((key.as_str(), switch(value)?))),
+        );
+        let network = NetworkConfig::read(
+            toml.features.get(NETWORK_PROXY),
+            features.get(NETWORK_PROXY).copied().unwrap_or_default(),
+            self.demanded_network()?,
+        )?;
         let instructions_file = toml.model_instructions_file.as_ref().map(|file| self.home.join(file));
         let base_instructions = match (&overrides.base_instructions, &toml.instructions, &instructions_file) {
             (Some(text), _, _) | (None, Some(text), _) => Some(text.clone()),
@@ -302,6 +333,7 @@ impl ConfigLoader {
             web_search: web_search::mode_of(toml.web_search, &features),
             web_search_options: Arc::new(toml.tools.web_search()),
             features,
+            network,
             unstable_features_warning: !toml.suppress_unstable_features_warning,
             notify: toml.notify,
             agents: AgentsConfig::read(&toml.agents, &self.home)?,
@@ -353,7 +385,7 @@ impl ConfigLoader {
         let user = self.user_table();
         let said = [&self.session_flags, &*user]
             .into_iter()
-            .find_map(|table| table.get("features")?.get(key)?.as_bool());
+            .find_map(|table| switch(table.get("features")?.get(key)?));
         said.or_else(|| self.switched().get(key).copied())
             .unwrap_or_else(|| features::find(key).is_some_and(|feature| feature.default))
     }
@@ -363,7 +395,7 @@ impl ConfigLoader {
         let (merged, ..) = self.merged(&self.server_cwd, &BTreeMap::new());
         let table = merged.get("features").and_then(|features| features.as_table());
         let said = table.into_iter().flatten();
-        self.switches(said.filter_map(|(key, value)| Some((key.as_str(), value.as_bool()?))))
+        self.switches(said.filter_map(|(key, value)| Some((key.as_str(), switch(value)?))))
     }
 
     /// Switches features for as long as the server runs. What the configuration says about one still counts more.
@@ -389,25 +421,15 @@ impl ConfigLoader {
     }
 }
 
+/// Whether a feature is on: some have settings of their own beside their switch.
+fn switch(feature: &toml::Value) -> Option<bool> {
+    feature.as_bool().or_else(|| feature.get("enabled")?.as_bool())
+}
+
 /// A file whose text is a setting.
 fn read_text(what: &str, file: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(file)
         .map_err(|error| ConfigError::Invalid(format!("failed to read {what} file {}: {error}", file.display())))
-}
-
-fn find_provider(id: &str, toml: &ConfigToml) -> Result<ProviderConfig, ConfigError> {
-    let builtins = builtin_providers(toml.openai_base_url.as_deref(), &|name| std::env::var(name).ok());
-    for name in toml.model_providers.keys() {
-        if builtins.contains_key(name) {
-            return Err(ConfigError::Invalid(format!(
-                "model_providers.{name}: `{name}` is built in and cannot be redefined; choose another id"
-            )));
-        }
-    }
-    let provider = toml.model_providers.get(id).or_else(|| builtins.get(id)).cloned();
-    let provider = provider.ok_or_else(|| ConfigError::UnknownProvider(id.to_string()))?;
-    provider.validate(id)?;
-    Ok(provider)
 }
 
 /// What shows that a folder is the top of a project.
@@ -430,69 +452,4 @@ pub(super) fn project_folders(cwd: &Path, root: Option<&Path>) -> Vec<PathBuf> {
         .collect();
     folders.reverse();
     folders
-}
-
-/// Lays a layer on those below it. What commands may touch is said by a mode or by a profile, and the highest layer that
-/// says either decides which; of one that says both, the profile.
-fn lay(base: &mut toml::Table, over: &toml::Table) {
-    if over.contains_key("default_permissions") {
-        base.remove("sandbox_mode");
-    } else if over.contains_key("sandbox_mode") {
-        base.remove("default_permissions");
-    }
-    merge(base, over);
-}
-
-/// Lays `over` on `base`: tables merge, everything else replaces.
-pub(super) fn merge(base: &mut toml::Table, over: &toml::Table) {
-    for (key, value) in over {
-        match (base.get_mut(key), value) {
-            (Some(toml::Value::Table(base)), toml::Value::Table(over)) => merge(base, over),
-            _ => {
-                base.insert(key.clone(), value.clone());
-            }
-        }
-    }
-}
-
-/// Sets a dotted path, making tables on the way; a table value merges into what is there.
-fn set_path(table: &mut toml::Table, path: &str, value: toml::Value) {
-    match path.split_once('.') {
-        None => {
-            let mut over = toml::Table::new();
-            over.insert(path.to_string(), value);
-            merge(table, &over);
-        }
-        Some((head, rest)) => {
-            let entry = table
-                .entry(head.to_string())
-                .or_insert_with(|| toml::Value::Table(toml::Table::new()));
-            if !entry.is_table() {
-                *entry = toml::Value::Table(toml::Table::new());
-            }
-            if let toml::Value::Table(inner) = entry {
-                set_path(inner, rest, value);
-            }
-        }
-    }
-}
-
-/// JSON as TOML; nulls vanish, since TOML has none.
-fn to_toml(value: &serde_json::Value) -> Option<toml::Value> {
-    Some(match value {
-        serde_json::Value::Null => return None,
-        serde_json::Value::Bool(value) => toml::Value::Boolean(*value),
-        serde_json::Value::Number(number) => match number.as_i64() {
-            Some(integer) => toml::Value::Integer(integer),
-            None => toml::Value::Float(number.as_f64()?),
-        },
-        serde_json::Value::String(text) => toml::Value::String(text.clone()),
-        serde_json::Value::Array(values) => toml::Value::Array(values.iter().filter_map(to_toml).collect()),
-        serde_json::Value::Object(members) => toml::Value::Table(
-            members
-                .iter()
-                .filter_map(|(key, value)| Some((key.clone(), to_toml(value)?)))
-                .collect(),
-        ),
-    })
 }

@@ -11,6 +11,8 @@ pub mod features;
 mod file;
 mod layers;
 mod loader;
+mod model_catalog;
+pub mod network;
 mod permissions;
 mod provider;
 mod reading;
@@ -20,6 +22,7 @@ mod shape;
 mod shell_environment;
 mod skills;
 mod strict;
+mod tables;
 mod trust;
 mod web_search;
 mod writing;
@@ -31,6 +34,10 @@ pub use agents::{AgentRole, AgentsConfig};
 pub use file::ConfigProblem;
 pub use layers::{ConfigLayer, LayerKind};
 pub use loader::{ConfigLoader, ThreadOverrides};
+pub use model_catalog::{
+    CatalogMeasure, CatalogModel, CatalogPatchTool, CatalogSearch, CatalogShell, CatalogVisibility, ModelsResponse,
+};
+pub use network::{NETWORK_PROXY, NetworkConfig, NetworkFilter};
 pub use permissions::{PermissionsProfile, WORKSPACE_ROOTS};
 pub use provider::{ProviderAuthCommand, ProviderConfig, builtin_providers};
 pub use reading::{ConfigReading, ReadingError};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::config::network::NetworkConfig;
 use crate::config::permissions::Profiles;
 use crate::config::web_search::{ToolsToml, WebSearchMode, WebSearchOptions};
 use crate::config::{AgentsConfig, PermissionsProfile, ProviderConfig, ShellEnvironmentPolicy, features};
@@ -36,6 +37,7 @@ pub(super) struct SkillsToml {
 pub(super) struct ConfigToml {
     pub(super) model: Option<String>,
     pub(super) model_provider: Option<String>,
+    pub(super) model_catalog_json: Option<PathBuf>,
     pub(super) model_providers: BTreeMap<String, ProviderConfig>,
     pub(super) openai_base_url: Option<String>,
     pub(super) approval_policy: Option<AskForApproval>,
@@ -189,6 +191,8 @@ pub struct ResolvedConfig {
     pub web_search_options: Arc<WebSearchOptions>,
     /// Features that are not left to their defaults, by key.
     pub features: BTreeMap<String, bool>,
+    /// What confined commands may reach of the network, as far as profiles leave it open.
+    pub network: NetworkConfig,
     /// Whether clients are warned of features under development that are on.
     pub unstable_features_warning: bool,
     /// The user's program that is told of turns that came to their end: itself and its first arguments.

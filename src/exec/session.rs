@@ -248,6 +248,19 @@ impl Session {
         }
     }
 
+    /// Kills it because it did what it may not; `why` is told in place of how it ended.
+    pub fn fail(&self, why: String) {
+        if matches!(self.phase(), Phase::Running) {
+            let _ = self.failure.set(why);
+            self.kill();
+        }
+    }
+
+    /// Why nobody is told how it ended, if that is so.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+
     /// Kills it and its children. The pump sees to the rest.
     pub fn kill(&self) {
         self.kill.cancel();

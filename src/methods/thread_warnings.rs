@@ -1,7 +1,6 @@
 //! What a client is warned of when it brings a thread to life: settings that will not last, or may not hold.
 
 use crate::config::{OLD_SWITCHES, WebSearchMode, features};
-use crate::engine::scope::NETWORK_PROXY;
 use crate::methods::thread_setup::Prepared;
 use crate::protocol::{AskForApproval, DeprecationNoticeNotification, ExperimentalFeatureStage, WarningNotification};
 use crate::rpc::ClientHandle;
@@ -46,10 +45,15 @@ impl ThreadWarnings {
             warnings.extend(profile.warnings.iter().cloned());
         }
         warnings.extend(prepared.unenforceable(&cx.services.sandbox));
-        if prepared.config.feature(NETWORK_PROXY) {
+        let filtered = prepared
+            .config
+            .network
+            .filter(prepared.settings.profile.as_deref())
+            .is_some();
+        if filtered && cx.services.sandbox.way().is_some_and(|way| !way.filters_network()) {
             warnings.push(
-                "The feature `network_proxy` is on, but this version of Greenroom has no network proxy: commands in the \
-                 sandbox have no network at all."
+                "The network of commands is to be filtered, which the sandbox of this machine cannot do (docs/network.md): \
+                 commands in it have no network at all."
                     .to_owned(),
             );
         }

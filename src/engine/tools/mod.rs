@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::WebSearchOptions;
 use crate::engine::scope::TurnScope;
+use crate::model::ModelList;
 use crate::protocol::{FunctionCallOutputBody, FunctionCallOutputContentItem};
 
 pub use set::ToolSet;
@@ -129,7 +130,7 @@ pub struct HookedCall {
 }
 
 /// What decides which tools are offered and how they describe themselves.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ToolOffer {
     /// The model takes `apply_patch` as a free-text tool.
     pub apply_patch: bool,
@@ -149,6 +150,8 @@ pub struct ToolOffer {
     pub additional_permissions: bool,
     /// Whether permissions can be asked for ahead of commands.
     pub request_permissions: bool,
+    /// The models that agents can have.
+    pub models: ModelList,
     /// By which tool commands are run.
     pub shell: ShellTool,
     /// What becomes of deferred tools.

@@ -17,7 +17,7 @@ use ::landlock::{
 use nix::libc;
 
 use super::mounts::DEVICES;
-use super::policy::Confinement;
+use super::policy::{Confinement, Reach};
 use super::stage::StageError;
 
 /// The newest version whose file rights are used here.
@@ -56,7 +56,8 @@ pub(super) fn rules(confinement: &Confinement, own_mounts: bool) -> Result<Rules
         .map_err(StageError::landlock)?
         .scope(Scope::from_all(NEWEST))
         .map_err(StageError::landlock)?;
-    if !confinement.network {
+    // In a network of its own there is nothing to keep it from.
+    if confinement.reach() == Reach::Nothing {
         ruleset = ruleset
             .handle_access(AccessNet::from_all(NEWEST))
             .map_err(StageError::landlock)?;

@@ -2,13 +2,15 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::patterns::ScanError;
 use super::policy::Confinement;
 use super::way::{Sandbox, Way};
+use crate::network::{self, Keeper};
 
 /// A confined command, ready to be started.
 #[derive(Debug)]
@@ -19,9 +21,56 @@ pub struct Launch {
     pub arguments: Vec<OsString>,
     /// A descriptor that it inherits, by its number here.
     pub order: OwnedFd,
+    /// The line of a command that is to reach the network through the proxy.
+    line: Option<Line>,
     /// Whether the process that is started stays and looks after the command: it ends it and tidies up when it is asked
     /// to end, and must not be killed for that.
     pub supervised: bool,
+}
+
+/// The line by which a command's way to the proxy is handed over.
+#[derive(Debug)]
+pub struct Line {
+    /// Who listens here. Closed when nothing of the command is left.
+    ours: UnixStream,
+    /// What the command's side inherits, by its number here.
+    theirs: OwnedFd,
+    /// Who decides about hosts; without one nothing is served.
+    keeper: Option<Arc<dyn Keeper>>,
+}
+
+impl Launch {
+    /// The descriptors that it inherits.
+    pub fn inherited(&self) -> [Option<RawFd>; 2] {
+        let line = self.line.as_ref().map(|line| line.theirs.as_raw_fd());
+        [Some(self.order.as_raw_fd()), line]
+    }
+
+    /// Whether the command reaches the network through the proxy.
+    pub fn is_proxied(&self) -> bool {
+        self.line.is_some()
+    }
+
+    /// Names who decides which hosts the command reaches through the proxy.
+    #[must_use]
+    pub fn kept_by(mut self, keeper: &Arc<dyn Keeper>) -> Self {
+        if let Some(line) = &mut self.line {
+            line.keeper = Some(Arc::clone(keeper));
+        }
+        self
+    }
+
+    /// Serves the command's way to the network, if it has one, until nothing of the command is left. To be called when the
+    /// command was started, inside a runtime that lives as long as the server.
+    pub fn serve(self) {
+        let Some(Line { ours, theirs, keeper }) = self.line else {
+            return;
+        };
+        drop(theirs);
+        if let Some(keeper) = keeper {
+            tokio::spawn(network::keep(ours, keeper));
+        }
+    }
 }
 
 /// Why a command cannot be confined.
@@ -130,9 +179,7 @@ fn own_libraries() -> &'static [PathBuf] {
 }
 
 #[cfg(target_os = "linux")]
-fn build(way: &Way, argv: &[String], confinement: Confinement) -> Result<Launch, LaunchError> {
-    use std::os::fd::AsRawFd;
-
+fn build(way: &Way, argv: &[String], mut confinement: Confinement) -> Result<Launch, LaunchError> {
     use super::order::{Files, Order};
     use super::stage::WORD;
 
@@ -146,8 +193,20 @@ fn build(way: &Way, argv: &[String], confinement: Confinement) -> Result<Launch,
         Way::Landlock { .. } => Files::Landlock,
     };
     let supervised = files != Files::Landlock;
+    // Without a network of its own a command could go past the proxy.
+    confinement.proxied &= supervised;
+    let line = match confinement.proxied {
+        true => {
+            let (ours, theirs) = UnixStream::pair().map_err(LaunchError::System)?;
+            let theirs = theirs.into();
+            let keeper = None;
+            Some(Line { ours, theirs, keeper })
+        }
+        false => None,
+    };
     let order = Order {
         parent: Some(nix::unistd::getpid().as_raw()),
+        line: line.as_ref().map(|line| line.theirs.as_raw_fd()),
         ..Order::new(confinement, files)
     };
     let order = order.sealed().map_err(LaunchError::System)?;
@@ -157,6 +216,7 @@ fn build(way: &Way, argv: &[String], confinement: Confinement) -> Result<Launch,
         program: "/proc/self/exe".into(),
         arguments: first.into_iter().chain(argv.iter().map(OsString::from)).collect(),
         order,
+        line,
         supervised,
     })
 }

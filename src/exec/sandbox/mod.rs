@@ -12,10 +12,13 @@ mod calls;
 #[cfg(target_os = "linux")]
 mod capabilities;
 #[cfg(target_os = "linux")]
+mod door;
+#[cfg(target_os = "linux")]
 mod fresh_root;
 #[cfg(target_os = "linux")]
 mod landlock;
 mod launch;
+mod links;
 #[cfg(target_os = "linux")]
 mod mounts;
 #[cfg(target_os = "linux")]

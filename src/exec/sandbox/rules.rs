@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::policy::{Confinement, Place};
 use crate::config::PermissionsProfile;
 use crate::exec::permissions::PlacedProfile;
+use crate::network::NetworkSettings;
 use crate::protocol::{
     AbsolutePathBuf, NetworkAccess, PermissionProfile, PermissionProfileFileSystemPermissions, SandboxPolicy,
 };
@@ -66,6 +67,7 @@ impl Rules {
                     entries: entries.clone(),
                     scan_depth: *glob_scan_max_depth,
                     network,
+                    filter: NetworkSettings::default(),
                     workspace_roots: Vec::new(),
                     home: place.home.to_owned(),
                     warnings: Vec::new(),

@@ -21,7 +21,7 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::order::{Files, Order};
 use super::seccomp::Filters;
-use super::{capabilities, landlock, supervise};
+use super::{capabilities, door, landlock, supervise};
 
 /// The first argument that calls for this stage. No subcommand of the command line can have this name.
 pub(super) const WORD: &str = "+sandbox";
@@ -61,6 +61,8 @@ pub(super) enum StageError {
     Link(PathBuf),
     #[error("bubblewrap takes no {0} arguments; fewer places must be closed")]
     Long(usize),
+    #[error("its way to the network cannot be opened: {0}")]
+    Door(#[source] io::Error),
     #[error("it cannot be looked after: {0}")]
     Supervision(#[source] io::Error),
     #[error("it does not hold: {0}")]
@@ -122,9 +124,11 @@ fn enter(mut arguments: impl Iterator<Item = OsString>) -> Result<u8, StageError
     if argv.is_empty() && !order.probe {
         return Err(StageError::Usage);
     }
-    close_all_but_standard().map_err(StageError::Descriptors)?;
+    close_all_but_standard(order.line).map_err(StageError::Descriptors)?;
+    let line = order.line.map(door::line).transpose()?;
     let folder = std::env::current_dir().map_err(StageError::Supervision)?;
-    if order.confinement.hides(&folder, &folder) {
+    // There always is a root, with what may be read in it.
+    if order.confinement.hides(&folder, &folder) && folder.parent().is_some() {
         return Err(StageError::Folder(folder));
     }
     match &order.files {
@@ -134,9 +138,9 @@ fn enter(mut arguments: impl Iterator<Item = OsString>) -> Result<u8, StageError
             }
             become_command(&order, &argv)
         }
-        Files::Standing => supervise::inside(&order, &argv),
-        Files::Mounts { user_namespace } => supervise::own(&order, *user_namespace, &argv),
-        Files::Bubblewrap { program } => supervise::bubblewrap(&order, program, &argv),
+        Files::Standing => supervise::inside(&order, line, &argv),
+        Files::Mounts { user_namespace } => supervise::own(&order, *user_namespace, line, &argv),
+        Files::Bubblewrap { program } => supervise::bubblewrap(&order, program, line, &argv),
     }
 }
 
@@ -187,7 +191,7 @@ fn exec(program: &OsString, arguments: &[OsString]) -> io::Error {
 
 /// Puts the confinement on this process. What needs privileges comes first, the filter for system calls last.
 fn confine(order: &Order) -> Result<(), StageError> {
-    close_all_but_standard().map_err(StageError::Descriptors)?;
+    close_all_but_standard(None).map_err(StageError::Descriptors)?;
     no_new_privileges()?;
     let alone = order.files == Files::Landlock;
     // On top of mounts Landlock is a second wall, where there is one.
@@ -195,7 +199,7 @@ fn confine(order: &Order) -> Result<(), StageError> {
         true => Some(landlock::rules(&order.confinement, !alone)?),
         false => None,
     };
-    let filters = Filters::new(order.confinement.network, alone.then(landlock::version).flatten())?;
+    let filters = Filters::new(order.confinement.reach(), alone.then(landlock::version).flatten())?;
     capabilities::drop_all().map_err(StageError::Privileges)?;
     if let Some(rules) = rules {
         landlock::restrict(rules)?;
@@ -225,11 +229,27 @@ fn look(order: &Order) -> Result<(), StageError> {
     Ok(())
 }
 
-/// Closes what the command is not meant to have.
+/// Closes what the command is not meant to have, save for one descriptor.
+fn close_all_but_standard(kept: Option<i32>) -> io::Result<()> {
+    const FIRST: u32 = 3;
+    match kept
+        .and_then(|kept| u32::try_from(kept).ok())
+        .filter(|kept| *kept >= FIRST)
+    {
+        None => close_range(FIRST, u32::MAX),
+        Some(kept) => {
+            if kept > FIRST {
+                close_range(FIRST, kept - 1)?;
+            }
+            close_range(kept + 1, u32::MAX)
+        }
+    }
+}
+
 #[allow(unsafe_code, reason = "close_range has no safe form")]
-fn close_all_but_standard() -> io::Result<()> {
-    // SAFETY: plain numbers; what this process opened above the standard ones is not used after this point.
-    match unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) } {
+fn close_range(first: u32, last: u32) -> io::Result<()> {
+    // SAFETY: plain numbers; what this process opened in that range is not used after this point.
+    match unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
     }

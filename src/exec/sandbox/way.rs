@@ -53,6 +53,11 @@ impl Way {
         limits
     }
 
+    /// Whether it can give a command a network of its own, with nothing in it but the proxy.
+    pub fn filters_network(&self) -> bool {
+        !matches!(self, Way::Landlock { .. })
+    }
+
     /// Whether it protects paths below writable roots, and can keep files from being read.
     pub fn protects_paths(&self) -> bool {
         !matches!(self, Way::Landlock { .. })
@@ -73,7 +78,8 @@ const BY_BUBBLEWRAP: [&str; 3] = [
     CLOSED,
     "folders whose .git is a link: commands there are refused",
 ];
-const BY_LANDLOCK: [&str; 4] = [
+const BY_LANDLOCK: [&str; 5] = [
+    "a filtered network: commands that are to have one have none",
     ".git, .codex and .agents in writable folders",
     "modes, owners and times of files elsewhere, and their names where reading is restricted",
     "a command that leaves its process group may outlive its call",

@@ -151,7 +151,7 @@ impl Target {
 pub struct Stage {
     pub server: TestServer,
     pub client: Client,
-    thread: String,
+    pub thread: String,
     calls: usize,
     /// What the binary was copied to, for a user who may not read the one that was built.
     _program: Option<tempfile::TempDir>,
@@ -160,9 +160,15 @@ pub struct Stage {
 impl Stage {
     /// A server that confines by a way.
     pub async fn new(policy: &str, way: Option<Way>) -> Self {
+        let mode = format!("sandbox_mode=\"{policy}\"");
+        Stage::configured("", &["-c", &mode], way).await
+    }
+
+    /// The same with more to say in its configuration.
+    pub async fn configured(config: &str, flags: &[&str], way: Option<Way>) -> Self {
         let model = ScriptedModel::start().await;
-        let root = home_with(&model, "");
-        Stage::started(root, model, &["-c", &format!("sandbox_mode=\"{policy}\"")], way).await
+        let root = home_with(&model, config);
+        Stage::started(root, model, flags, way).await
     }
 
     /// One that confines to a permission profile, by the lines of its table of files.
