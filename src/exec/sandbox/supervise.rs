@@ -235,10 +235,10 @@ fn first_process(
 
 /// Runs a command inside mounts that stand already, and ends as it did.
 pub(super) fn inside(order: &Order, line: Option<UnixStream>, argv: &[OsString]) -> Result<u8, StageError> {
-    // This is the first process in here: what the command leaves behind becomes ours.
     if let Some(line) = &line {
         door::open(line)?;
     }
+    // This is the first process in here: what the command leaves behind becomes ours.
     attend(order, argv, || Ok(())).map(end_as)
 }
 
