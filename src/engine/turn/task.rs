@@ -9,7 +9,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::value::RawValue;
 use tokio::sync::RwLock;
 
-use crate::engine::host::{Pending, TurnHost};
+use crate::engine::host::{TurnEvent, TurnHost};
+use crate::engine::pending::Pending;
 use crate::engine::scope::TurnScope;
 use crate::engine::turn::request::{StepTemplate, model_info};
 use crate::engine::turn::step::StepError;
@@ -107,23 +108,56 @@ impl Task {
         let mut sent_back = false;
         loop {
             let goes_on = self.step().await?;
-            if goes_on || self.host().has_pending_input() {
+            if goes_on || !self.host().pending.is_empty() {
                 // The model goes on with what it was doing before it hears what the user has added.
                 if !(self.compact_between_steps().await? && goes_on) {
                     self.take_in().await?;
                 }
                 continue;
             }
-            if !self.sent_back_by_hooks(sent_back).await? {
+            if self.sent_back_by_hooks(sent_back).await? {
+                sent_back = true;
+            } else if self.host().pending.close() {
                 return Ok(());
+            } else {
+                // It was steered while its hooks ran.
+                self.take_in().await?;
             }
-            sent_back = true;
         }
+    }
+
+    /// A turn that was steered goes on after a failure that ended its steps: what it was steered with is its own. It
+    /// ends as failed all the same.
+    pub(super) async fn hear_out(&mut self, outcome: Result<(), Failure>) -> Result<(), Failure> {
+        let mut failure = match outcome {
+            Err(Failure::Failed(error)) => error,
+            other => return other,
+        };
+        let host = self.host().clone();
+        let mut told = false;
+        while !host.cancel.is_cancelled() && !host.pending.close() {
+            if !std::mem::replace(&mut told, true) {
+                host.send(TurnEvent::Troubled(failure.clone())).await;
+            }
+            let outcome = match self.take_in().await {
+                Ok(()) => self.steps().await,
+                failed => failed,
+            };
+            match outcome {
+                Ok(()) => break,
+                Err(Failure::Interrupted) => return Err(Failure::Interrupted),
+                Err(Failure::Failed(error)) => {
+                    host.send(TurnEvent::Troubled(error.clone())).await;
+                    failure = error;
+                }
+            }
+        }
+        Err(Failure::Failed(failure))
     }
 
     /// Takes in what came while the turn ran.
     async fn take_in(&mut self) -> Result<(), Failure> {
-        for pending in self.host().take_pending_input() {
+        for pending in self.host().pending.take() {
             match pending {
                 Pending::Input(said) => drop(self.user_message(&said.input).await?),
                 Pending::Told(item) => self.tell(item).await?,
@@ -204,7 +238,7 @@ impl Task {
 
     /// Takes over what a client put into the conversation meanwhile; its lines are written already.
     pub(super) fn take_injected(&mut self) {
-        let injected = Arc::clone(&self.scope.host.injected);
+        let injected = self.scope.host.injected.clone();
         self.conversation.take_injected(&injected);
     }
 
