@@ -1,5 +1,6 @@
 //! Watching the skills of loaded threads: what is known of skills is forgotten at once when a file changes, and clients are
-//! told, but not more often than every few seconds.
+//! told, but not more often than every few seconds. What happens on the way to the roots, such as the folders that stand
+//! for missing ones while a command runs, is no change: it only has the trees looked at again.
 //!
 //! The actor watches whatever roots somebody holds a guard for (`skills::WatchedRoots`); threads hold theirs for as long as
 //! they are loaded. It keeps nothing that a successor could not find again.
@@ -21,8 +22,11 @@ const BETWEEN_NOTICES: Duration = Duration::from_secs(10);
 /// The first notice waits for the rest of what happens at the same time.
 const TOGETHER: Duration = Duration::from_millis(100);
 
-/// Something below a root has changed.
-struct FileChanged;
+/// Something has changed.
+struct FileChanged {
+    /// Below a root, not only on the way to one.
+    inside: bool,
+}
 
 /// The roots have changed.
 struct RootsChanged;
@@ -36,8 +40,8 @@ pub(crate) struct SkillsWatcher {
     telling: bool,
     /// The trees are being looked at.
     covering: bool,
-    /// They have to be looked at once more.
-    again: bool,
+    /// They have to be looked at once more, and whether everything is to be forgotten then.
+    again: Option<bool>,
     fallen: Box<dyn Fn() + Send>,
 }
 
@@ -51,17 +55,18 @@ impl SkillsWatcher {
             told: None,
             telling: false,
             covering: false,
-            again: false,
+            again: None,
             fallen,
         }
         .start();
     }
 
-    /// Watches the trees as they are now. What happened in new ones before they were watched is not lost: everything is
-    /// forgotten afterwards, and announced if it is newer than the wish to watch them.
-    fn cover(&mut self, ctx: &mut Context<Self>) {
+    /// Watches the trees as they are now. What happened in new ones before they were watched is not lost: with `forget`
+    /// everything is forgotten afterwards, and announced if it is newer than the wish to watch them. Without, only if
+    /// a root has come or gone.
+    fn cover(&mut self, forget: bool, ctx: &mut Context<Self>) {
         if std::mem::replace(&mut self.covering, true) {
-            self.again = true;
+            self.again = Some(forget || self.again == Some(true));
             return;
         }
         let (tree, watched) = (self.tree.clone(), self.services.watched_roots.clone());
@@ -69,14 +74,17 @@ impl SkillsWatcher {
             let since = watched.take_fresh();
             tree.cover(&watched.all(), since)
         });
-        ctx.spawn(covered.into_actor(self).map(|changed, watcher, ctx| {
-            watcher.services.skills.forget();
-            if changed.unwrap_or_default() {
+        ctx.spawn(covered.into_actor(self).map(move |covered, watcher, ctx| {
+            let covered = covered.unwrap_or_default();
+            if forget || covered.moved {
+                watcher.services.skills.forget();
+            }
+            if covered.fresh || covered.moved {
                 watcher.announce(ctx);
             }
             watcher.covering = false;
-            if std::mem::take(&mut watcher.again) {
-                watcher.cover(ctx);
+            if let Some(forget) = watcher.again.take() {
+                watcher.cover(forget, ctx);
             }
         }));
     }
@@ -101,8 +109,8 @@ impl Actor for SkillsWatcher {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let changes = unfold(self.tree.clone(), |tree| async {
-            tree.changed().await;
-            Some((FileChanged, tree))
+            let inside = tree.changed().await;
+            Some((FileChanged { inside }, tree))
         });
         ctx.add_stream(changes);
         let roots = unfold(self.services.watched_roots.clone(), |roots: Arc<WatchedRoots>| async {
@@ -112,7 +120,7 @@ impl Actor for SkillsWatcher {
         ctx.add_stream(roots);
         // A successor takes over what is watched already.
         if !self.services.watched_roots.all().is_empty() {
-            self.cover(ctx);
+            self.cover(true, ctx);
         }
     }
 
@@ -122,15 +130,17 @@ impl Actor for SkillsWatcher {
 }
 
 impl StreamHandler<FileChanged> for SkillsWatcher {
-    fn handle(&mut self, _: FileChanged, ctx: &mut Self::Context) {
-        self.services.skills.forget();
-        self.cover(ctx);
-        self.announce(ctx);
+    fn handle(&mut self, changed: FileChanged, ctx: &mut Self::Context) {
+        if changed.inside {
+            self.services.skills.forget();
+            self.announce(ctx);
+        }
+        self.cover(changed.inside, ctx);
     }
 }
 
 impl StreamHandler<RootsChanged> for SkillsWatcher {
     fn handle(&mut self, _: RootsChanged, ctx: &mut Self::Context) {
-        self.cover(ctx);
+        self.cover(true, ctx);
     }
 }

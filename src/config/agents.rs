@@ -1,13 +1,15 @@
 //! `[agents]`: how many agents a session may have, how deep they may nest, and the roles they can be given.
 //!
-//! Members of the table that are tables are roles. A role's file holds configuration keys that its agents run with.
+//! Members of the table that are tables are roles (`agent_roles`).
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
 use crate::config::ConfigError;
+use crate::config::agent_roles::FoundRoles;
+use crate::protocol::ReasoningEffort;
 
 /// Limits and roles of agents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,18 +20,23 @@ pub struct AgentsConfig {
     pub max_depth: u32,
     /// The roles by name, beside the built-in ones.
     pub roles: BTreeMap<String, AgentRole>,
+    /// Why roles do not count.
+    pub warnings: Vec<String>,
 }
 
 /// What agents of a role are like.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AgentRole {
     /// What models are told about it.
     pub description: Option<String>,
     /// The file with its configuration.
     pub config_file: Option<PathBuf>,
-    /// What its agents are called.
+    /// What its agents are called; empty where it does not say.
     pub nickname_candidates: Vec<String>,
+    /// The model that its file sets.
+    pub model: Option<String>,
+    /// The effort that its file sets.
+    pub effort: Option<ReasoningEffort>,
 }
 
 impl Default for AgentsConfig {
@@ -38,37 +45,53 @@ impl Default for AgentsConfig {
             max_threads: 6,
             max_depth: 1,
             roles: BTreeMap::new(),
+            warnings: Vec::new(),
         }
     }
+}
+
+/// The table as it is written.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AgentsToml {
+    max_threads: Option<usize>,
+    max_depth: Option<i32>,
+    /// Of jobs, which are not built: checked, and nothing more.
+    job_max_runtime_seconds: Option<u64>,
+    pub(super) interrupt_message: Option<bool>,
+    #[serde(flatten)]
+    pub(super) roles: BTreeMap<String, AgentRoleToml>,
+}
+
+/// A role as it is written.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AgentRoleToml {
+    pub(super) description: Option<String>,
+    pub(super) config_file: Option<PathBuf>,
+    pub(super) nickname_candidates: Option<Vec<String>>,
 }
 
 impl AgentsConfig {
-    /// Reads the table. Files of roles are relative to `home`.
-    pub(super) fn read(table: &toml::Table, home: &Path) -> Result<Self, ConfigError> {
-        let mut config = AgentsConfig::default();
-        if let Some(most) = positive(table, "max_threads")? {
-            config.max_threads = usize::try_from(most).unwrap_or(usize::MAX);
-        }
-        if let Some(depth) = positive(table, "max_depth")? {
-            config.max_depth = depth;
-        }
-        for (name, value) in table {
-            let toml::Value::Table(_) = value else { continue };
-            let mut role = AgentRole::deserialize(value.clone())
-                .map_err(|error| ConfigError::Invalid(format!("agents.{name}: {}", error.message())))?;
-            role.config_file = role.config_file.map(|file| home.join(file));
-            config.roles.insert(name.clone(), role);
-        }
-        Ok(config)
-    }
-}
-
-fn positive(table: &toml::Table, key: &str) -> Result<Option<u32>, ConfigError> {
-    let Some(value) = table.get(key) else { return Ok(None) };
-    let number = value.as_integer().and_then(|number| u32::try_from(number).ok());
-    match number {
-        Some(number) if number > 0 => Ok(Some(number)),
-        _ => Err(ConfigError::Invalid(format!("agents.{key} must be at least 1"))),
+    /// Checks the limits, and takes over the roles that were found.
+    pub(super) fn read(toml: &AgentsToml, found: FoundRoles) -> Result<Self, ConfigError> {
+        let too_small = |key: &str, is: bool| match is {
+            true => Err(ConfigError::Invalid(format!("agents.{key} must be at least 1"))),
+            false => Ok(()),
+        };
+        too_small("max_threads", toml.max_threads == Some(0))?;
+        too_small("max_depth", toml.max_depth.is_some_and(|depth| depth < 1))?;
+        too_small("job_max_runtime_seconds", toml.job_max_runtime_seconds == Some(0))?;
+        let usual = AgentsConfig::default();
+        Ok(AgentsConfig {
+            max_threads: toml.max_threads.unwrap_or(usual.max_threads),
+            max_depth: toml
+                .max_depth
+                .and_then(|depth| u32::try_from(depth).ok())
+                .unwrap_or(usual.max_depth),
+            roles: found.roles,
+            warnings: found.warnings,
+        })
     }
 }
 
@@ -77,27 +100,16 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<AgentsConfig, ConfigError> {
-        AgentsConfig::read(&text.parse().unwrap(), Path::new("/home"))
-    }
-
-    #[test]
-    fn limits_and_roles_stand_in_one_table() {
-        let config = read(
-            "max_threads = 2\ninterrupt_message = false\n[reviewer]\ndescription = \"reviews\"\nconfig_file = \"r.toml\"\n\
-             nickname_candidates = [\"Zed\"]",
-        );
-        let config = config.unwrap();
-        assert_eq!((config.max_threads, config.max_depth), (2, 1));
-        let role = &config.roles["reviewer"];
-        assert_eq!(role.config_file.as_deref(), Some(Path::new("/home/r.toml")));
-        assert_eq!(role.nickname_candidates, ["Zed"]);
-        assert_eq!(config.roles.len(), 1);
+        AgentsConfig::read(&toml::from_str(text).unwrap(), FoundRoles::default())
     }
 
     #[test]
     fn limits_are_at_least_one() {
-        let why = |text: &str| read(text).unwrap_err().to_string();
-        assert_eq!(why("max_threads = 0"), "agents.max_threads must be at least 1");
-        assert_eq!(why("max_depth = \"deep\""), "agents.max_depth must be at least 1");
+        let config = read("max_threads = 2\ninterrupt_message = false\n[reviewer]\ndescription = \"reviews\"").unwrap();
+        assert_eq!((config.max_threads, config.max_depth), (2, 1));
+        for key in ["max_threads", "max_depth", "job_max_runtime_seconds"] {
+            let why = read(&format!("{key} = 0")).unwrap_err().to_string();
+            assert_eq!(why, format!("agents.{key} must be at least 1"));
+        }
     }
 }

@@ -36,6 +36,11 @@ impl ConfigLoader {
     /// The layers that count in `cwd`, lowest first. Blocking.
     pub fn layers(&self, cwd: &Path) -> Vec<ConfigLayer> {
         let (_, root, trust) = self.merged(cwd, &std::collections::BTreeMap::new());
+        self.layers_in(cwd, root.as_deref(), trust)
+    }
+
+    /// The same where it is known already which project the folder belongs to.
+    pub(super) fn layers_in(&self, cwd: &Path, root: Option<&Path>, trust: Option<TrustLevel>) -> Vec<ConfigLayer> {
         let layer = |kind, file: PathBuf| ConfigLayer {
             kind,
             folder: file.parent().unwrap_or(Path::new("/")).to_path_buf(),
@@ -47,7 +52,7 @@ impl ConfigLoader {
             layer(LayerKind::User, self.user_file()),
         ];
         if trust == Some(TrustLevel::Trusted) {
-            for folder in project_folders(cwd, root.as_deref()) {
+            for folder in project_folders(cwd, root) {
                 let mut layer = layer(LayerKind::Project, folder.join(".codex/config.toml"));
                 if let Ok(table) = &mut layer.table {
                     Arc::make_mut(table).retain(|key, _| !NOT_FOR_PROJECTS.contains(&key));

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use crate::config::agent_roles::{self, RoleLayer};
 use crate::config::file::{ConfigProblem, FileCache};
+use crate::config::merging::{lay, set_path, to_toml};
 use crate::config::reading::MANAGED_FILE;
 use crate::config::resolved::{ConfigToml, ResolvedConfig, TrustLevel};
-use crate::config::tables::{lay, set_path, to_toml};
 use crate::config::{
     AgentsConfig, ConfigError, NETWORK_PROXY, NetworkConfig, features, model_catalog, permissions, provider, trust,
     web_search,
@@ -204,13 +205,7 @@ impl ConfigLoader {
             &mut merged,
             &model_catalog::rooted(&self.session_flags, &self.server_cwd),
         );
-        let mut asked = toml::Table::new();
-        for (key, value) in overrides {
-            if let Some(value) = to_toml(value) {
-                set_path(&mut asked, key, value);
-            }
-        }
-        lay(&mut merged, &model_catalog::rooted(&asked, cwd));
+        lay(&mut merged, &model_catalog::rooted(&asked(overrides), cwd));
         if let Ok(managed) = self.files.read(Path::new(MANAGED_FILE)) {
             lay(&mut merged, &managed);
         }
@@ -228,8 +223,15 @@ impl ConfigLoader {
         };
         let (merged, project_root, trust) = self.merged(&cwd, &overrides.config);
         let project_root_markers = root_markers(&merged);
+        let mut layers: Vec<RoleLayer> = self
+            .layers_in(&cwd, project_root.as_deref(), trust)
+            .iter()
+            .map(RoleLayer::of)
+            .collect();
+        layers.push(RoleLayer::loose(&asked(&overrides.config), &self.home));
         let toml: ConfigToml = serde::Deserialize::deserialize(toml::Value::Table(merged))
             .map_err(|error: toml::de::Error| self.misread(&error))?;
+        let roles = agent_roles::find(layers);
         let provider_id = overrides.model_provider.clone().or_else(|| toml.model_provider.clone());
         let provider_id = provider_id.unwrap_or_else(|| self.default_provider().to_string());
         let provider = provider::find(&provider_id, &toml)?;
@@ -336,12 +338,8 @@ impl ConfigLoader {
             network,
             unstable_features_warning: !toml.suppress_unstable_features_warning,
             notify: toml.notify,
-            agents: AgentsConfig::read(&toml.agents, &self.home)?,
-            interrupt_message: toml
-                .agents
-                .get("interrupt_message")
-                .and_then(|v| v.as_bool())
-                .unwrap_or(true),
+            interrupt_message: toml.agents.interrupt_message.unwrap_or(true),
+            agents: AgentsConfig::read(&toml.agents, roles)?,
             cwd,
         })
     }
@@ -424,6 +422,17 @@ impl ConfigLoader {
 /// Whether a feature is on: some have settings of their own beside their switch.
 fn switch(feature: &toml::Value) -> Option<bool> {
     feature.as_bool().or_else(|| feature.get("enabled")?.as_bool())
+}
+
+/// What a request sets.
+fn asked(overrides: &BTreeMap<String, serde_json::Value>) -> toml::Table {
+    let mut asked = toml::Table::new();
+    for (key, value) in overrides {
+        if let Some(value) = to_toml(value) {
+            set_path(&mut asked, key, value);
+        }
+    }
+    asked
 }
 
 /// A file whose text is a setting.

@@ -5,12 +5,14 @@
 //! overrides of a request. Tables merge, everything else replaces. A broken file never stops the server: defaults
 //! apply and a [`ConfigProblem`] says what is wrong and where. Files are re-read only when they changed.
 
+mod agent_roles;
 mod agents;
 mod edit;
 pub mod features;
 mod file;
 mod layers;
 mod loader;
+mod merging;
 mod model_catalog;
 pub mod network;
 mod permissions;
@@ -22,7 +24,6 @@ mod shape;
 mod shell_environment;
 mod skills;
 mod strict;
-mod tables;
 mod trust;
 mod web_search;
 mod writing;
@@ -30,6 +31,7 @@ mod writing;
 #[cfg(test)]
 mod tests;
 
+pub use agent_roles::OWN_KEYS;
 pub use agents::{AgentRole, AgentsConfig};
 pub use file::ConfigProblem;
 pub use layers::{ConfigLayer, LayerKind};

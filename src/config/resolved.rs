@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::config::agents::AgentsToml;
 use crate::config::network::NetworkConfig;
 use crate::config::permissions::Profiles;
 use crate::config::web_search::{ToolsToml, WebSearchMode, WebSearchOptions};
@@ -76,7 +77,7 @@ pub(super) struct ConfigToml {
     pub(super) tools: ToolsToml,
     pub(super) features: BTreeMap<String, toml::Value>,
     pub(super) suppress_unstable_features_warning: bool,
-    pub(super) agents: toml::Table,
+    pub(super) agents: AgentsToml,
     pub(super) notify: Option<Vec<String>>,
 }
 

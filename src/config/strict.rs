@@ -44,6 +44,11 @@ impl ConfigLoader {
     }
 }
 
+/// Whether a key may stand at the top of a configuration.
+pub(super) fn knows(key: &str) -> bool {
+    known::keys_of(&[]).allow(key)
+}
+
 /// Looks through the text of a file.
 fn check_text(path: &Path, text: &str) -> Result<(), StrictError> {
     let table = DeTable::parse(text).map_err(|error| StrictError::File(ConfigProblem::parsing(path, text, &error)))?;

@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::engine::pending::PendingInputs;
 use crate::engine::turn::edit::Injected;
 use crate::model::InputItem;
 use crate::protocol::methods::{Notification, ServerMethod};
-use crate::protocol::{JSONRPCErrorError, ThreadActiveFlag, ThreadId, TurnError, UserInput};
+use crate::protocol::{JSONRPCErrorError, ThreadActiveFlag, ThreadId, TurnError};
 use crate::rpc::EncodedNotification;
 
 /// Who hears a published notification.
@@ -110,28 +111,6 @@ pub enum Answer<T> {
     Cancelled,
 }
 
-/// Input that arrived while the turn ran: each becomes a user message between two sampling steps.
-#[derive(Debug, Clone)]
-pub struct PendingInput {
-    /// The input as the client sent it.
-    pub input: Vec<UserInput>,
-    /// The turn id the client was told when it came by `turn/start`. Input that the running turn no longer took starts
-    /// a turn of that id.
-    pub turn_id: Option<Arc<str>>,
-}
-
-/// What a running turn takes in between two sampling steps.
-#[derive(Debug, Clone)]
-pub enum Pending {
-    /// The user said something.
-    Input(PendingInput),
-    /// Something happened that the model is to know: an item of the conversation, not recorded yet.
-    Told(InputItem),
-}
-
-/// What waits for a running turn, filled by the thread, drained by the task.
-pub type PendingInputs = Arc<std::sync::Mutex<std::collections::VecDeque<Pending>>>;
-
 /// A running turn's line to its thread. Cheap to clone; tool tasks hold their own.
 #[derive(Debug, Clone)]
 pub struct TurnHost {
@@ -144,7 +123,7 @@ pub struct TurnHost {
     /// Ends the turn when cancelled: streams stop, tools are told.
     pub cancel: CancellationToken,
     /// Input that arrived meanwhile.
-    pub pending_input: PendingInputs,
+    pub pending: PendingInputs,
     /// Items that a client put into the conversation meanwhile.
     pub injected: Injected,
     /// Set before `cancel` when another turn takes the place of this one.
@@ -158,7 +137,7 @@ impl TurnHost {
         thread_id: ThreadId,
         turn_id: Arc<str>,
         cancel: CancellationToken,
-        pending_input: PendingInputs,
+        pending: PendingInputs,
         events: mpsc::Sender<TurnEvent>,
     ) -> Self {
         TurnHost {
@@ -166,7 +145,7 @@ impl TurnHost {
             recorded_as: Arc::clone(&turn_id),
             turn_id,
             cancel,
-            pending_input,
+            pending,
             injected: Injected::default(),
             replaced: Arc::default(),
             events,
@@ -178,7 +157,7 @@ impl TurnHost {
         TurnHost {
             recorded_as: uuid::Uuid::now_v7().to_string().into(),
             cancel: self.cancel.child_token(),
-            pending_input: PendingInputs::default(),
+            pending: PendingInputs::default(),
             injected: Injected::default(),
             replaced: Arc::default(),
             events,
@@ -261,21 +240,8 @@ impl TurnHost {
         let _ = self.events.send(event).await;
     }
 
-    /// Whether anything arrived that has not been taken.
-    pub fn has_pending_input(&self) -> bool {
-        self.pending_input.lock().is_ok_and(|queue| !queue.is_empty())
-    }
-
     /// Another turn takes the place of this one.
     pub fn is_replaced(&self) -> bool {
         self.replaced.load(Ordering::Relaxed)
-    }
-
-    /// Takes everything that arrived since the last call, oldest first.
-    pub fn take_pending_input(&self) -> Vec<Pending> {
-        self.pending_input
-            .lock()
-            .map(|mut queue| queue.drain(..).collect())
-            .unwrap_or_default()
     }
 }

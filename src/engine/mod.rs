@@ -16,6 +16,7 @@ pub mod host;
 pub mod hosts;
 pub mod items;
 pub mod pause;
+pub mod pending;
 pub mod review;
 pub mod scope;
 pub mod settings;

@@ -15,6 +15,7 @@ use crate::engine::environments::{self, Environment};
 use crate::engine::extension::{Contribution, Extensions};
 use crate::engine::goal::GoalKeeper;
 use crate::engine::guardian;
+use crate::engine::history::History;
 use crate::engine::host::TurnHost;
 use crate::engine::settings::TurnSettings;
 use crate::engine::tools::ToolSet;
@@ -66,7 +67,7 @@ pub struct ThreadServices {
     pub raw_events: bool,
     /// The user's hooks that count in the thread's folder.
     pub hooks: PresentHooks,
-    /// How the thread came to life, until hooks were told of it: `startup`, `resume`.
+    /// How the thread came to life, until hooks were told of it: `startup`, `clear`, `resume`.
     pub came_by: Mutex<Option<&'static str>>,
     /// The files that the user has approved patches of, for as long as the thread is loaded.
     pub patch_approvals: PatchApprovals,
@@ -108,6 +109,8 @@ pub struct TurnScope {
     granted: Mutex<TurnGrants>,
     /// What paths in the diff are relative to, once it was needed.
     diff_root: OnceLock<PathBuf>,
+    /// The conversation as it was last sent, of a thread that no rollout tells.
+    sent: Mutex<Vec<InputItem>>,
 }
 
 impl TurnScope {
@@ -128,7 +131,20 @@ impl TurnScope {
             judgements: Default::default(),
             granted: Mutex::default(),
             diff_root: OnceLock::new(),
+            sent: Mutex::default(),
         }
+    }
+
+    /// Remembers what the model is sent now, where nobody could read it later.
+    pub fn sends(&self, history: &History) {
+        if self.recorder().is_ephemeral() {
+            *self.sent.lock().unwrap_or_else(PoisonError::into_inner) = history.items().cloned().collect();
+        }
+    }
+
+    /// What the model was last sent, of a thread that no rollout tells.
+    pub fn sent(&self) -> Vec<InputItem> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The thread's rollout.

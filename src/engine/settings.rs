@@ -314,30 +314,6 @@ impl TurnSettings {
         }
         self
     }
-
-    /// Takes over what a stored `turn_context` says (resume, fork): the settings are then as after that turn.
-    pub fn restore(&mut self, stored: &TurnContext) {
-        self.cwd = stored.cwd.clone();
-        self.workspace_roots = stored.roots();
-        let environments = stored.environments.clone();
-        self.environments = environments.unwrap_or_else(|| self.told_environments()).into();
-        self.approval_policy = stored.approval_policy.clone();
-        self.sandbox = (&stored.sandbox_policy).into();
-        self.profile = None;
-        self.restore_model(stored);
-        self.personality = stored.personality.or(self.personality);
-        self.summary = Some(stored.summary);
-        if let Some(mode) = &stored.collaboration_mode {
-            self.mode = mode.mode;
-            self.mode_instructions = mode.settings.developer_instructions.as_deref().map(Arc::from);
-        }
-    }
-
-    /// Takes over model and effort alone, which a resumed thread keeps whatever else the client asks.
-    pub fn restore_model(&mut self, stored: &TurnContext) {
-        self.model = stored.model.as_str().into();
-        self.effort = stored.effort;
-    }
 }
 
 /// Date and time zone as the model is told; taken once per turn, so that a turn has one date.

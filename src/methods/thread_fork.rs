@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::engine::context::markers;
 use crate::engine::thread_ref::ThreadView;
 use crate::methods::thread_events;
-use crate::methods::thread_load::{self, Origin, last_usage, read_error, store_error};
+use crate::methods::thread_load::{self, CameBy, Origin, last_usage, read_error, store_error};
 use crate::methods::thread_lookup::{no_rollout, parse, rollout_at};
 use crate::methods::thread_overrides::LoadedThread;
 use crate::methods::thread_setup::{self, Prepared, Wishes};
@@ -155,7 +155,8 @@ async fn kept(
         false => Vec::new(),
     };
     let thread = forked.head.thread.to_thread(ThreadStatus::Idle, turns);
-    thread_load::stored_thread(cx, prepared, forked.recorder, &forked.head).await?;
+    // For hooks it is a new one.
+    thread_load::stored_thread(cx, prepared, forked.recorder, &forked.head, CameBy::Startup).await?;
     Ok(thread)
 }
 

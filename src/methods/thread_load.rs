@@ -16,7 +16,7 @@ use crate::engine::settings::TurnContext;
 use crate::engine::thread_ref::{LastUsage, ThreadRef, ThreadSeed};
 use crate::engine::tools::ToolSet;
 use crate::engine::tools::apply_patch::PatchApprovals;
-use crate::engine::turn::{Conversation, model_info};
+use crate::engine::turn::{Conversation, model_info, warm_up};
 use crate::exec::Environments;
 use crate::exec::shell::Shell;
 use crate::hooks::{HookSet, PresentHooks};
@@ -41,6 +41,25 @@ pub(crate) struct Origin {
     pub(crate) dynamic_tools: Vec<DynamicToolSpec>,
     pub(crate) raw_events: bool,
     pub(crate) forked_from: Option<ThreadId>,
+    pub(crate) start_source: Option<ThreadStartSource>,
+}
+
+/// How a thread came to be loaded, as hooks are told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum CameBy {
+    Startup,
+    Clear,
+    Resume,
+}
+
+impl CameBy {
+    fn name(self) -> &'static str {
+        match self {
+            CameBy::Startup => "startup",
+            CameBy::Clear => "clear",
+            CameBy::Resume => "resume",
+        }
+    }
 }
 
 /// Makes and loads a thread. Items that a client brought are recorded at once; without any, nothing is written yet.
@@ -82,6 +101,10 @@ pub(crate) async fn new_thread(
         raw_events: origin.raw_events,
         conversation: Some(conversation),
         usage: None,
+        came_by: match origin.start_source {
+            Some(ThreadStartSource::Clear) => CameBy::Clear,
+            Some(ThreadStartSource::Startup) | None => CameBy::Startup,
+        },
     };
     loading.finish(cx).await?;
     Ok(thread)
@@ -141,6 +164,7 @@ pub(crate) async fn passing_thread(
         raw_events: origin.raw_events,
         conversation: Some(conversation),
         usage,
+        came_by: CameBy::Startup,
     };
     loading.finish(cx).await?;
     warnings.tell(cx, &thread.id);
@@ -154,6 +178,7 @@ pub(crate) async fn stored_thread(
     prepared: Prepared,
     recorder: Recorder,
     head: &ThreadHead,
+    came_by: CameBy,
 ) -> Result<(), RpcError> {
     let recorded = head.base_instructions().map(|recorded| recorded.text.clone());
     let instructions = prepared
@@ -176,6 +201,7 @@ pub(crate) async fn stored_thread(
         raw_events: false,
         usage: last_usage(head),
         conversation: None,
+        came_by,
     };
     loading.finish(cx).await?;
     warnings.tell(cx, &head.thread.id.to_string());
@@ -220,6 +246,7 @@ struct Loading {
     /// `None`: the first turn reads it.
     conversation: Option<Conversation>,
     usage: Option<LastUsage>,
+    came_by: CameBy,
 }
 
 /// On whose behalf a thread is loaded.
@@ -256,6 +283,10 @@ pub(crate) async fn agent_thread(
         instructions,
         dynamic_tools: Vec::new(),
         raw_events,
+        came_by: match conversation {
+            Some(_) => CameBy::Startup,
+            None => CameBy::Resume,
+        },
         conversation,
         usage: None,
     };
@@ -321,7 +352,13 @@ impl Loading {
         };
         let mut seed = self.seed(&services.models, identity, company)?;
         seed.subscribers = loader.subscribers;
-        services.threads.spawn(seed).await
+        let (id, warms_up) = (seed.id, seed.services.provider.warms_up());
+        let warming = warms_up.then(|| (Arc::clone(&seed.services), seed.settings.clone()));
+        let thread = services.threads.spawn(seed).await?;
+        if let Some((turn_services, settings)) = warming {
+            tokio::spawn(warm_up(id, turn_services, settings));
+        }
+        Ok(thread)
     }
 
     /// What extensions are told of the thread.
@@ -374,10 +411,7 @@ impl Loading {
             contributed: company.contributed,
             raw_events: self.raw_events,
             hooks: PresentHooks::new(company.hooks),
-            came_by: Mutex::new(Some(match self.conversation {
-                Some(_) => "startup",
-                None => "resume",
-            })),
+            came_by: Mutex::new(Some(self.came_by.name())),
             patch_approvals: PatchApprovals::default(),
             guardian: Default::default(),
         };

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::engine::thread_ref::{ThreadCommand, ThreadRef, ThreadView};
 use crate::methods::thread_events;
 use crate::methods::thread_goal;
-use crate::methods::thread_load::{self, Origin, read_error};
+use crate::methods::thread_load::{self, CameBy, Origin, read_error};
 use crate::methods::thread_lookup::{self, no_rollout, parse, refused, rollout_at};
 use crate::methods::thread_overrides::LoadedThread;
 use crate::methods::thread_setup::{self, Wishes};
@@ -223,7 +223,7 @@ async fn load(
         shown.turns = history.map_err(|error| missing(error, id))?.turns;
     }
     let usage = thread_load::last_usage(&resumed.head);
-    thread_load::stored_thread(cx, prepared, resumed.recorder, &resumed.head).await?;
+    thread_load::stored_thread(cx, prepared, resumed.recorder, &resumed.head, CameBy::Resume).await?;
     if let Some(recorded) = recorded_model.filter(|model| **model != *settings.model) {
         cx.client.notify_one(&WarningNotification {
             message: other_model(&recorded, &settings.model),

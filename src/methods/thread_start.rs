@@ -35,6 +35,7 @@ pub async fn start(cx: RequestContext, mut params: ThreadStartParams) -> Result<
         dynamic_tools: tools,
         raw_events: params.experimental_raw_events,
         forked_from: None,
+        start_source: params.session_start_source,
     };
     let mut thread = thread_load::new_thread(&cx, prepared, origin, &[]).await?;
     // What a new thread is told about git it reads from its rollout, which does not exist yet.

@@ -16,7 +16,7 @@ pub(crate) struct ThreadWarnings {
 impl ThreadWarnings {
     /// Those of a thread that is about to be loaded.
     pub(crate) fn of(cx: &RequestContext, prepared: &Prepared) -> Self {
-        let mut warnings = Vec::new();
+        let mut warnings = prepared.config.agents.warnings.clone();
         let under_way = |feature: &&features::Feature| {
             feature.stage == ExperimentalFeatureStage::UnderDevelopment && prepared.config.feature(feature.key)
         };

@@ -102,7 +102,15 @@ fn oddities(config: &ConfigLoader) -> Vec<ConfigWarningNotification> {
         }],
         Ok(resolved) => {
             let profile = resolved.profile.iter();
-            profile.flat_map(|profile| profile.warnings.clone()).map(odd).collect()
+            let profile = profile.flat_map(|profile| profile.warnings.clone());
+            resolved
+                .agents
+                .warnings
+                .iter()
+                .cloned()
+                .chain(profile)
+                .map(odd)
+                .collect()
         }
     }
 }

@@ -105,8 +105,7 @@ impl StoreCore {
         Ok(folded.outline)
     }
 
-    /// The conversation of a stored thread with the model, without the user's last `rolled_back` messages and what
-    /// followed them.
+    /// The conversation of a stored thread with the model, without its last `rolled_back` turns.
     pub(crate) fn conversation(&self, id: ThreadId, rolled_back: usize) -> Result<StoredConversation, StoreError> {
         let head = self.head(id)?;
         let part = Part {

@@ -115,7 +115,7 @@ pub trait ThreadStore: Send + Sync {
     /// A thread with its turns. `live_turn` is the turn that is running now, if the thread is loaded.
     fn history<'a>(&'a self, id: ThreadId, live_turn: Option<&'a str>) -> StoreFuture<'a, ThreadHistory>;
 
-    /// What the model is to be sent of a thread, without the user's last `rolled_back` messages and what followed them.
+    /// What the model is to be sent of a thread, without its last `rolled_back` turns.
     fn conversation(&self, id: ThreadId, rolled_back: usize) -> StoreFuture<'_, StoredConversation>;
 
     /// A thread as it is now, to be forked. What is recorded later is no part of it.

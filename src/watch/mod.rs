@@ -16,7 +16,7 @@ mod path;
 mod tree;
 
 pub use path::PathWatch;
-pub use tree::TreeWatch;
+pub use tree::{Covered, TreeWatch};
 
 /// Who is told of changes. Called on the watcher's thread, so it must not wait.
 pub trait Listener: Send + Sync {

@@ -1,7 +1,8 @@
 //! Watching whole trees: that something in them changed, not what.
 //!
 //! The folders of a tree are watched one by one, so that trees may overlap and lead into each other. How many is bounded;
-//! what lies deeper goes unnoticed. A tree that does not exist is awaited at its nearest ancestor that does.
+//! what lies deeper goes unnoticed. A tree that does not exist is awaited at its nearest ancestor that does. What happens
+//! on the way to a tree is no change of it: the trees are only to be looked at again, since they may have come or gone.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -29,8 +30,9 @@ struct Heard {
 
 #[derive(Default)]
 struct State {
-    /// The folders and names that count; of a folder without names, everything does.
-    interest: HashMap<PathBuf, Interest>,
+    seen: Seen,
+    /// Something has changed in a tree, not only on the way to one.
+    inside: bool,
     /// Folders that may be watched no longer, although they were.
     stale: Stale,
 }
@@ -47,6 +49,26 @@ impl Stale {
     }
 }
 
+/// What trees look like at a time.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Seen {
+    /// The folders and names that count; of a folder without names, everything does.
+    interest: HashMap<PathBuf, Interest>,
+    /// The names that are trees themselves, and not on the way to one.
+    tops: HashSet<PathBuf>,
+    /// Which folder each root is, by device and number.
+    roots: HashMap<PathBuf, Option<(u64, u64)>>,
+}
+
+/// What has changed while nobody listened.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Covered {
+    /// Something is newer than the time that was asked about.
+    pub fresh: bool,
+    /// A root that was watched before has come, gone, or become another folder.
+    pub moved: bool,
+}
+
 #[derive(Clone, PartialEq, Eq)]
 enum Interest {
     Everything,
@@ -54,15 +76,15 @@ enum Interest {
 }
 
 impl Interest {
-    /// Whether the folder, as far as it counts, has changed since a time.
-    fn changed(&self, folder: &Path, since: SystemTime) -> bool {
+    /// Whether something of a tree in this folder has changed since a time.
+    fn changed(&self, folder: &Path, tops: &HashSet<PathBuf>, since: SystemTime) -> bool {
         let fresh = |meta: io::Result<fs::Metadata>| meta.is_ok_and(|meta| changed_at(&meta) >= since);
         match self {
             Interest::Everything => {
                 let entries = fs::read_dir(folder).into_iter().flatten().flatten();
                 fresh(fs::metadata(folder)) || entries.into_iter().any(|entry| fresh(entry.metadata()))
             }
-            Interest::Names(names) => names.iter().any(|name| fresh(fs::symlink_metadata(name))),
+            Interest::Names(names) => names.intersection(tops).any(|name| fresh(fs::symlink_metadata(name))),
         }
     }
 }
@@ -82,15 +104,19 @@ impl Heard {
 impl Listener for Heard {
     fn changed(&self, path: &Path) {
         let mut state = self.state();
-        let own = state.interest.contains_key(path);
-        if own {
-            state.stale.folders.insert(path.to_path_buf());
-        }
-        let around = path.parent().and_then(|folder| state.interest.get(folder));
+        let itself = state.seen.interest.get(path);
+        let around = path.parent().and_then(|folder| state.seen.interest.get(folder));
         let counts = around.is_some_and(|what| match what {
             Interest::Everything => true,
             Interest::Names(names) => names.contains(path),
         });
+        let own = itself.is_some();
+        let everything = |what: Option<&Interest>| matches!(what, Some(Interest::Everything));
+        let inside = everything(itself) || everything(around) || (counts && state.seen.tops.contains(path));
+        state.inside |= inside;
+        if own {
+            state.stale.folders.insert(path.to_path_buf());
+        }
         drop(state);
         if own || counts {
             self.arrived.notify_one();
@@ -98,7 +124,10 @@ impl Listener for Heard {
     }
 
     fn lost(&self) {
-        self.state().stale.all = true;
+        let mut state = self.state();
+        state.stale.all = true;
+        state.inside = true;
+        drop(state);
         self.arrived.notify_one();
     }
 }
@@ -125,13 +154,14 @@ impl TreeWatch {
 
     /// Watches these trees as they are now, instead of those before. Tells whether anything in them has changed `since`
     /// a time, when nobody watched yet. Blocking.
-    pub fn cover(&self, roots: &[PathBuf], since: Option<SystemTime>) -> bool {
+    pub fn cover(&self, roots: &[PathBuf], since: Option<SystemTime>) -> Covered {
         let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut interest = interest_in(roots);
+        let mut seen = Seen::of(roots);
+        let known = self.heard.state().seen.roots.clone();
         for _ in 0..ROUNDS {
             let stale = std::mem::take(&mut self.heard.state().stale);
             let mut before = std::mem::take(&mut *folders);
-            for folder in interest.keys() {
+            for folder in seen.interest.keys() {
                 // One that was removed and made again is another one.
                 let known = before.remove(folder).filter(|_| !stale.holds(folder));
                 let watch = match known {
@@ -145,39 +175,67 @@ impl TreeWatch {
                     Err(error) => tracing::debug!("a folder is not watched: {error}"),
                 }
             }
-            self.heard.state().interest = interest.clone();
+            self.heard.state().seen = seen.clone();
             // What was made before its folder was watched was told to nobody.
-            let now = interest_in(roots);
-            if now == interest {
+            let now = Seen::of(roots);
+            if now == seen {
                 break;
             }
-            interest = now;
+            seen = now;
         }
-        since.is_some_and(|since| interest.iter().any(|(folder, what)| what.changed(folder, since)))
+        let changed = |since| {
+            let mut all = seen.interest.iter();
+            all.any(|(folder, what)| what.changed(folder, &seen.tops, since))
+        };
+        Covered {
+            fresh: since.is_some_and(changed),
+            moved: seen
+                .roots
+                .iter()
+                .any(|(root, is)| known.get(root).is_some_and(|was| was != is)),
+        }
     }
 
-    /// Resolves when something has changed since the last time.
-    pub async fn changed(&self) {
+    /// Resolves when something has changed since the last time: whether in a tree, or only on the way to one.
+    pub async fn changed(&self) -> bool {
         self.heard.arrived.notified().await;
+        std::mem::take(&mut self.heard.state().inside)
     }
 }
 
-/// What counts of these trees as they are now.
-fn interest_in(roots: &[PathBuf]) -> HashMap<PathBuf, Interest> {
-    let mut interest = HashMap::new();
-    for root in roots {
-        cover_tree(root, &mut interest);
+impl Seen {
+    /// These trees as they are now.
+    fn of(roots: &[PathBuf]) -> Self {
+        let mut seen = Seen::default();
+        for root in roots {
+            cover_tree(root, &mut seen);
+        }
+        seen
     }
-    interest
+
+    /// Notices this name in a folder.
+    fn name(&mut self, folder: PathBuf, path: PathBuf) {
+        let there = self
+            .interest
+            .entry(folder)
+            .or_insert_with(|| Interest::Names(HashSet::new()));
+        if let Interest::Names(names) = there {
+            names.insert(path);
+        }
+    }
 }
 
-fn cover_tree(root: &Path, interest: &mut HashMap<PathBuf, Interest>) {
+fn cover_tree(root: &Path, seen: &mut Seen) {
     let mut below = Vec::new();
+    let meta = fs::metadata(root).ok().filter(fs::Metadata::is_dir);
+    let number = meta.map(|meta| (meta.dev(), meta.ino()));
+    seen.roots.insert(root.to_path_buf(), number);
     match fs::canonicalize(root).ok().filter(|real| real.is_dir()) {
         Some(real) => {
             // So that the tree's own end and return are noticed.
             if let (Some(folder), Some(_)) = (real.parent(), real.file_name()) {
-                name(interest, folder.to_path_buf(), real.clone());
+                seen.name(folder.to_path_buf(), real.clone());
+                seen.tops.insert(real.clone());
             }
             below.push((real, 0));
         }
@@ -187,7 +245,10 @@ fn cover_tree(root: &Path, interest: &mut HashMap<PathBuf, Interest>) {
                 if let Some(real) = fs::canonicalize(ancestor).ok().filter(|real| real.is_dir()) {
                     if let Some(next) = missing.file_name() {
                         let awaited = real.join(next);
-                        name(interest, real, awaited);
+                        if missing == root {
+                            seen.tops.insert(awaited.clone());
+                        }
+                        seen.name(real, awaited);
                     }
                     return;
                 }
@@ -196,9 +257,9 @@ fn cover_tree(root: &Path, interest: &mut HashMap<PathBuf, Interest>) {
             return;
         }
     }
-    let mut seen = HashSet::new();
+    let mut walked = HashSet::new();
     while let Some((folder, depth)) = below.pop() {
-        if seen.len() >= MOST_FOLDERS || !seen.insert(folder.clone()) {
+        if walked.len() >= MOST_FOLDERS || !walked.insert(folder.clone()) {
             continue;
         }
         let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
@@ -209,15 +270,6 @@ fn cover_tree(root: &Path, interest: &mut HashMap<PathBuf, Interest>) {
                 below.extend(real.map(|real| (real, depth + 1)));
             }
         }
-        interest.insert(folder, Interest::Everything);
-    }
-}
-
-fn name(interest: &mut HashMap<PathBuf, Interest>, folder: PathBuf, path: PathBuf) {
-    let there = interest
-        .entry(folder)
-        .or_insert_with(|| Interest::Names(HashSet::new()));
-    if let Interest::Names(names) = there {
-        names.insert(path);
+        seen.interest.insert(folder, Interest::Everything);
     }
 }

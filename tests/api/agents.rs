@@ -384,3 +384,86 @@ async fn a_role_brings_its_own_configuration() {
             .contains("Reviews changes.")
     );
 }
+
+#[tokio::test]
+async fn an_agent_of_a_thread_that_is_not_kept_takes_over_its_conversation() {
+    let mut server = TestServer::start(Transport::Ws).await;
+    let client = server.client().await;
+    let params = json!({"cwd": server.work(), "ephemeral": true});
+    let started = client.call_raw("thread/start", params).await.unwrap();
+    let thread = started["thread"]["id"].as_str().unwrap();
+    server.model.say("an answer");
+    client.turn(thread, "said before").await;
+    server.model.add_for_agents(Reply::message(&["done"]));
+    let arguments = json!({"message": "work", "fork_context": true});
+    let agent = spawn(&server, &client, thread, arguments).await;
+    assert_eq!(ended(&client, &agent, 1).await, TurnStatus::Completed);
+    let told = texts(&server.model.agent_requests()[0]);
+    assert!(
+        told.contains(&"said before".to_owned()) && told.contains(&"work".to_owned()),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_agents_of_an_agent_are_resumed_with_it() {
+    let mut server = TestServer::with(Transport::Ws, "[agents]\nmax_depth = 2\n", &[]).await;
+    let client = server.client().await;
+    let thread = client.thread().await;
+    let deeper = Reply::call("spawn_agent", json!({"message": "deeper"}), "deeper");
+    server.model.add_for_agents(deeper);
+    for _ in 0..3 {
+        server.model.add_for_agents(Reply::message(&["done"]));
+    }
+    let agent = spawn(&server, &client, &thread, json!({"message": "work"})).await;
+    assert_eq!(ended(&client, &agent, 1).await, TurnStatus::Completed);
+    let loaded = async || -> Vec<Value> {
+        let list = client.call_raw("thread/loaded/list", json!({})).await.unwrap();
+        list["data"].as_array().unwrap().clone()
+    };
+    let all = loaded().await;
+    assert_eq!(all.len(), 3);
+    let below = all
+        .iter()
+        .find(|id| ![thread.as_str(), agent.as_str()].contains(&id.as_str().unwrap()));
+    assert_eq!(
+        ended(&client, below.unwrap().as_str().unwrap(), 1).await,
+        TurnStatus::Completed
+    );
+    call(&server, &client, &thread, "close_agent", json!({"target": agent})).await;
+    assert_eq!(loaded().await, [json!(thread)]);
+    let (told, _) = call(&server, &client, &thread, "resume_agent", json!({"id": agent})).await;
+    assert_eq!(json_of(&told)["status"], "pending_init");
+    assert_eq!(loaded().await, all);
+}
+
+#[tokio::test]
+async fn roles_lie_in_files_of_their_own() {
+    let mut server = TestServer::start(Transport::Ws).await;
+    let roles = server.home().join("agents");
+    std::fs::create_dir(&roles).unwrap();
+    let role = "name = \"painter\"\ndescription = \"Paints\"\ndeveloper_instructions = \"PAINT ONLY\"\n";
+    std::fs::write(roles.join("painter.toml"), role).unwrap();
+    std::fs::write(roles.join("broken.toml"), "name = \"broken\"\n").unwrap();
+    let client = server.client().await;
+    let thread = client.thread().await;
+    let why = format!(
+        "Ignoring malformed agent role definition: agent role file at {}/broken.toml must define `developer_instructions`",
+        roles.display()
+    );
+    let warned = client
+        .next_where(|warning: &WarningNotification| warning.message == why)
+        .await;
+    assert_eq!(warned.thread_id.as_deref(), Some(thread.as_str()));
+    client
+        .next_where(|warning: &ConfigWarningNotification| warning.summary == why)
+        .await;
+    server.model.add_for_agents(Reply::message(&["done"]));
+    let arguments = json!({"message": "work", "agent_type": "painter"});
+    let agent = spawn(&server, &client, &thread, arguments).await;
+    assert_eq!(ended(&client, &agent, 1).await, TurnStatus::Completed);
+    let told = texts(&server.model.agent_requests()[0]);
+    assert!(told.contains(&"PAINT ONLY".to_owned()), "{told:?}");
+    let offered = server.model.requests()[0]["tools"].to_string();
+    assert!(offered.contains("painter: Paints"));
+}

@@ -264,8 +264,8 @@ impl Worker {
             // An interrupt forgets what was said before it.
             let forgotten = self.ends.get(turn).is_some_and(|end| end == "interrupted");
             assert!(
-                forgotten || says(&shown["turns"], text),
-                "{when}: `{text}` was taken in and is gone"
+                forgotten || by_id.get(turn.as_str()).is_some_and(|turn| says(turn, text)),
+                "{when}: `{text}` was taken in and is not in turn {turn}"
             );
         }
     }

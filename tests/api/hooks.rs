@@ -403,3 +403,93 @@ async fn an_interrupt_ends_a_hook_and_the_turn() {
     };
     crate::harness::within("the end of the hook", gone).await;
 }
+
+#[tokio::test]
+async fn a_turn_that_is_steered_while_its_last_hooks_run_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let go = folder.path().join("go");
+    let hooks = json!({"Stop": one(&format!("cat > /dev/null; until [ -e {} ]; do sleep 0.05; done", go.display()))});
+    let mut server = server(hooks, &[]).await;
+    let client = server.client().await;
+    let thread = client.thread().await;
+    for text in ["one", "two", "three"] {
+        server.model.say(text);
+    }
+    let turn = client.begin(&thread, "first").await;
+    client
+        .next_where::<HookStartedNotification>(|hook| hook.run.event_name == HookEventName::Stop)
+        .await;
+    let input = json!([{"type": "text", "text": "late steer"}]);
+    let params = json!({"threadId": thread, "expectedTurnId": turn, "input": input});
+    let steered = client.call_raw("turn/steer", params).await.unwrap();
+    assert_eq!(steered, json!({"turnId": turn}));
+    std::fs::write(&go, "").unwrap();
+    client.done(&turn).await;
+    assert_eq!(
+        told(&server.model.requests()[1]).pop(),
+        Some(pair("user", "late steer"))
+    );
+    // The next turn is one of its own.
+    assert_eq!(client.turn(&thread, "second").await.status, TurnStatus::Completed);
+    let begun = client
+        .log()
+        .into_iter()
+        .filter(|message| message["method"] == "turn/started");
+    assert_eq!(begun.count(), 2);
+}
+
+#[tokio::test]
+async fn hooks_are_told_how_a_thread_began() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen = folder.path().join("seen");
+    let note = one(&format!("cat >> {0}; echo >> {0}", seen.display()));
+    let mut server = server(json!({"SessionStart": note}), &[]).await;
+    let mut client = server.client().await;
+    let told = |file: &std::path::Path| -> Vec<String> {
+        let text = std::fs::read_to_string(file).unwrap();
+        let lines = text.lines().filter(|line| !line.is_empty());
+        lines
+            .map(|line| {
+                serde_json::from_str::<Value>(line).unwrap()["source"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned()
+            })
+            .collect()
+    };
+    let mut threads = Vec::new();
+    for source in [json!(null), json!("startup"), json!("clear")] {
+        let params = json!({"cwd": server.work(), "sessionStartSource": source});
+        let started = client.call_raw("thread/start", params).await.unwrap();
+        threads.push(started["thread"]["id"].as_str().unwrap().to_owned());
+        server.model.say("done");
+        client.turn(&threads[threads.len() - 1], "go").await;
+    }
+    // A fork is a new thread; a compaction begins nothing.
+    let fork = client
+        .call_raw("thread/fork", json!({"threadId": threads[0]}))
+        .await
+        .unwrap();
+    server.model.say("done");
+    client.turn(fork["thread"]["id"].as_str().unwrap(), "go").await;
+    server.model.say("summary");
+    client
+        .call_raw("thread/compact/start", json!({"threadId": threads[0]}))
+        .await
+        .unwrap();
+    client
+        .next_where(|n: &TurnCompletedNotification| n.thread_id == threads[0])
+        .await;
+    server.model.say("done");
+    client.turn(&threads[0], "go on").await;
+    server.kill().await;
+    server.launch().await;
+    client = server.client().await;
+    client
+        .call_raw("thread/resume", json!({"threadId": threads[0]}))
+        .await
+        .unwrap();
+    server.model.say("done");
+    client.turn(&threads[0], "again").await;
+    assert_eq!(told(&seen), ["startup", "startup", "clear", "startup", "resume"]);
+}

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use greenroom::protocol::methods::client;
 use greenroom::protocol::*;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, TestServer, Transport, within};
+use crate::harness::{Client, Reply, TestServer, Transport, within};
 
 /// Writes a skill into the home and returns its file.
 fn skill(server: &TestServer, name: &str, description: &str) -> PathBuf {
@@ -190,4 +191,57 @@ async fn the_model_is_told_of_skills_and_given_those_that_the_user_means() {
             .count(),
         1
     );
+}
+
+/// A command that runs confined until `go` exists in its folder, after which it leaves `done`.
+fn waits_for_go(server: &TestServer, marker: &str) -> Reply {
+    let work = server.work();
+    let script = format!("touch began-{marker}; until [ -e go-{marker} ]; do sleep 0.05; done");
+    let arguments = json!({"cmd": script, "workdir": work, "yield_time_ms": 30_000});
+    Reply::call("exec_command", arguments, marker)
+}
+
+#[tokio::test]
+async fn what_the_sandbox_puts_in_the_way_is_no_change_of_skills() {
+    let mut server = TestServer::start(Transport::Ws).await;
+    let client = server.client().await;
+    let work = server.work();
+    let params = json!({"cwd": work, "sandbox": "workspace-write", "approvalPolicy": "never"});
+    let started = client.call_raw("thread/start", params).await.unwrap();
+    let thread = started["thread"]["id"].as_str().unwrap();
+    let notices = || {
+        let methods = client.methods();
+        methods.iter().filter(|method| *method == "skills/changed").count()
+    };
+    let exists = async |path: PathBuf| {
+        let there = async {
+            while !path.exists() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        within("a file", there).await;
+    };
+    let ours = json!({"cwds": [work]});
+    assert_eq!(listed(&client, ours.clone()).await, []);
+
+    // A command comes and goes, and while the next one runs somebody makes a skill where a name is occupied.
+    server.model.add(waits_for_go(&server, "first"));
+    server.model.add(waits_for_go(&server, "second"));
+    server.model.say("done");
+    let turn = client.begin(thread, "go").await;
+    exists(work.join("began-first")).await;
+    // A notice would come a tenth of a second after what it is about, and the next one ten seconds later.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    fs::write(work.join("go-first"), "").unwrap();
+    exists(work.join("began-second")).await;
+    assert_eq!(notices(), 0);
+    let folder = work.join(".agents/skills/made");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("SKILL.md"), "---\nname: made\ndescription: d\n---\nx\n").unwrap();
+    client.next::<SkillsChangedNotification>().await;
+    let known = async { while listed(&client, ours.clone()).await != [on("made")] {} };
+    within("the new skill in the list", known).await;
+    fs::write(work.join("go-second"), "").unwrap();
+    client.done(&turn).await;
+    assert_eq!(notices(), 1);
 }

@@ -277,3 +277,48 @@ async fn a_thread_that_nobody_needs_is_unloaded_and_taken_up_again() {
     server.model.say("another");
     assert_eq!(client.turn(&thread, "more").await.status, TurnStatus::Completed);
 }
+
+#[tokio::test]
+async fn a_model_that_knew_of_other_roots_is_told_of_these_after_a_restart() {
+    let mut server = TestServer::start(Transport::Ws).await;
+    let client = server.client().await;
+    let other = server.home().join("other-root");
+    std::fs::create_dir(&other).unwrap();
+    let start = json!({
+        "cwd": server.work(), "sandbox": "workspace-write", "runtimeWorkspaceRoots": [server.work(), other],
+    });
+    let started = client.call_raw("thread/start", start).await.unwrap();
+    let thread = started["thread"]["id"].as_str().unwrap();
+    server.model.say("one");
+    client.turn(thread, "first").await;
+    server.kill().await;
+    server.launch().await;
+    let client = server.client().await;
+    let mut told = Vec::new();
+    // Without the other root, then with it again.
+    for roots in [json!(null), json!([server.work(), other])] {
+        let mut resume = json!({"threadId": thread, "sandbox": "workspace-write"});
+        if !roots.is_null() {
+            client
+                .call_raw("thread/unsubscribe", json!({"threadId": thread}))
+                .await
+                .unwrap();
+            server.kill().await;
+            server.launch().await;
+            resume["runtimeWorkspaceRoots"] = roots;
+        }
+        let client = server.client().await;
+        client.call_raw("thread/resume", resume).await.unwrap();
+        server.model.say("more");
+        client.turn(thread, "again").await;
+        let request = server.model.requests().pop().unwrap();
+        let items = request["input"].as_array().unwrap().iter();
+        let sections = items.filter(|item| item.to_string().contains("<permissions instructions>"));
+        told.push(
+            sections
+                .map(|item| item.to_string().contains("other-root"))
+                .collect::<Vec<_>>(),
+        );
+    }
+    assert_eq!(told, [vec![true, false], vec![true, false, true]]);
+}

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use actix::{ActorFutureExt, AsyncContext, WrapFuture};
 
 use super::ThreadActor;
-use crate::engine::host::{Pending, PendingInput};
+use crate::engine::pending::{Pending, PendingInput};
 use crate::engine::thread_ref::{Reply, ThreadError};
 use crate::engine::turn::{Conversation, TurnOpening, edit};
 use crate::methods::thread_load::conversation;
 use crate::model::InputItem;
 use crate::protocol::{AccountRateLimitsUpdatedNotification, ThreadTokenUsageUpdatedNotification, TurnStartParams};
 use crate::rpc::EncodedNotification;
-use crate::store::{RolloutItem, StoreError, ThreadHistory};
+use crate::store::{StoreError, ThreadHistory};
 
 /// A change that somebody waits for.
 #[derive(Debug)]
@@ -126,20 +126,20 @@ impl ThreadActor {
         reply: Reply<Result<(), ThreadError>>,
         ctx: &mut actix::Context<Self>,
     ) {
+        let Some(turn) = &self.turn else { return };
         self.edits.running = Some(Running::InjectIntoTurn);
+        let (id, injected) = (Arc::clone(&turn.id), turn.injected.clone());
         let recorder = self.recorder.clone();
-        let lines = items.iter().cloned().map(RolloutItem::ResponseItem).collect();
-        let work = async move { recorder.append(lines).await };
+        let recorded = injected.clone();
+        let work = async move { recorded.record(&recorder, items).await };
         ctx.spawn(work.into_actor(self).map(move |recorded, act, ctx| {
-            if recorded.is_ok() {
+            // A turn that ended meanwhile has not taken them.
+            if act.turn.as_ref().is_none_or(|turn| turn.id != id) {
+                let items = injected.take();
                 match (&act.turn, &mut act.conversation) {
                     // It reads them with the rest.
                     (Some(turn), _) if turn.loading => {}
-                    (Some(turn), _) => {
-                        if let Ok(mut injected) = turn.injected.lock() {
-                            injected.extend(items);
-                        }
-                    }
+                    (Some(turn), _) => turn.injected.add(items),
                     (None, Some(conversation)) => {
                         items.into_iter().for_each(|item| conversation.history.push(item));
                     }

@@ -23,6 +23,7 @@ mod turns;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -34,6 +35,7 @@ use tokio::sync::mpsc;
 
 use crate::engine::agents::AgentStatus;
 use crate::engine::host::TurnEvent;
+use crate::engine::pending::PendingInput;
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::TurnSettings;
 use crate::engine::thread_ref::{LastUsage, Reply, ThreadCommand, ThreadError, ThreadFace, ThreadSeed, ThreadView};
@@ -113,6 +115,8 @@ pub struct ThreadActor {
     elicitations: Elicitations,
     deferred: Deferred,
     edits: Edits,
+    /// What a turn that broke was steered with.
+    unheard: VecDeque<PendingInput>,
     /// The thread that is to know once this one is done.
     report_to: Option<ThreadId>,
     usage: Option<LastUsage>,
@@ -150,6 +154,7 @@ impl ThreadActor {
             elicitations: Elicitations::default(),
             deferred: Deferred::default(),
             edits: Edits::default(),
+            unheard: VecDeque::new(),
             report_to: None,
             usage: seed.usage,
             events: None,

@@ -17,8 +17,9 @@ impl ThreadActor {
         self.announce_turn(&id, started_at);
     }
 
-    /// The reviewer has failed; what became of the review is still to be said.
-    pub(super) fn review_troubled(&mut self, error: TurnError) {
+    /// The turn has failed, but goes on for a while: what became of a review, or what the turn was steered with, is still
+    /// to be said.
+    pub(super) fn troubled(&mut self, error: TurnError) {
         let Some(turn) = &mut self.turn else { return };
         turn.trouble_told = true;
         let turn_id = turn.id.to_string();

@@ -10,7 +10,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::ThreadActor;
-use crate::engine::host::{Pending, TurnEvent, TurnHost};
+use crate::engine::host::{TurnEvent, TurnHost};
+use crate::engine::pending::Pending;
 use crate::engine::scope::TurnScope;
 use crate::engine::thread_ref::{Go, ThreadError};
 use crate::engine::tools::user_shell;

@@ -184,9 +184,23 @@ async fn script(job: TurnJob, linger: Arc<tokio::sync::Notify>) {
             });
         }
         "panic" => panic!("as asked"),
+        "break" => {
+            while host.pending.is_empty() {
+                tokio::task::yield_now().await;
+            }
+            panic!("as asked");
+        }
+        "hear" => {
+            let heard = host.pending.take_inputs();
+            warn(
+                &host,
+                &format!("{:?}", heard.iter().map(|said| &said.input).collect::<Vec<_>>()),
+            )
+            .await;
+        }
         "late" => {
             // Input arrives after the turn looked for the last time.
-            while host.pending_input.lock().unwrap().is_empty() {
+            while host.pending.is_empty() {
                 tokio::task::yield_now().await;
             }
         }
@@ -455,6 +469,30 @@ async fn steering_needs_the_right_turn() {
         format!("expected active turn id `x` but found `{turn}`")
     );
     assert_eq!(steer(&turn).await, Ok(turn.clone()));
+    interrupt(&thread, &turn).await.unwrap();
+    // What comes after the interrupt is too late, however long the turn takes to end.
+    assert_eq!(steer(&turn).await, Err(ThreadError::NothingToSteer));
+}
+
+#[actix_web::test]
+async fn no_turn_begins_that_nobody_was_told_of() {
+    let house = House::new();
+    let mut screen = house.client();
+    let thread = house.thread(&[&screen]).await;
+    let turn = start(&thread, text("break")).await;
+    let (expected, input) = (turn.to_string(), text("steered"));
+    let steered = thread.ask(|reply| ThreadCommand::SteerTurn { expected, input, reply });
+    assert_eq!(steered.await.unwrap(), Ok(turn));
+    assert_eq!(screen.see(2).await, BEGIN);
+    assert_eq!(
+        screen.see(3).await,
+        ["thread/status/changed systemError", "error", "turn/completed"]
+    );
+    let next = start(&thread, text("hear")).await;
+    assert_eq!(screen.see(1).await, ["thread/status/changed active"]);
+    assert_eq!(screen.next().await["params"]["turn"]["id"], *next);
+    let heard = screen.next().await["params"]["message"].to_string();
+    assert!(heard.contains("steered"), "{heard}");
 }
 
 #[actix_web::test]

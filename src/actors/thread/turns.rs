@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 use super::ThreadActor;
 use super::requests::Question;
 use crate::engine::agents::AgentStatus;
-use crate::engine::host::{Audience, Pending, PendingInput, PendingInputs, TurnEnd, TurnEvent, TurnHost};
+use crate::engine::host::{Audience, TurnEnd, TurnEvent, TurnHost};
+use crate::engine::pending::{Pending, PendingInput, PendingInputs};
 use crate::engine::settings::{ChosenPermissions, SettingsOverrides};
 use crate::engine::thread_ref::{LastUsage, ThreadError};
 use crate::engine::turn::edit::Injected;
@@ -25,7 +26,6 @@ use crate::engine::turn::{Conversation, TurnJob, TurnOpening};
 use crate::files::normalised;
 use crate::methods::thread_load::conversation;
 use crate::methods::thread_setup::workspace_roots;
-use crate::model::InputItem;
 use crate::protocol::*;
 use crate::rpc::context::TurnGuard;
 
@@ -60,47 +60,18 @@ pub(super) struct ActiveTurn {
 impl ActiveTurn {
     /// Adds to what the turn takes in between two steps.
     pub(super) fn push(&self, pending: Pending) {
-        if let Ok(mut queue) = self.pending.lock() {
-            queue.push_back(pending);
-        }
+        self.pending.push(pending);
     }
 
     /// What ends it, and what it takes in.
     pub(super) fn line(&self) -> (CancellationToken, PendingInputs) {
-        (self.cancel.clone(), Arc::clone(&self.pending))
-    }
-
-    /// Takes what the user said and the turn did not take in.
-    fn unheard(&self) -> VecDeque<PendingInput> {
-        let Ok(mut queue) = self.pending.lock() else {
-            return VecDeque::new();
-        };
-        let mut inputs = VecDeque::new();
-        for pending in std::mem::take(&mut *queue) {
-            match pending {
-                Pending::Input(input) => inputs.push_back(input),
-                told @ Pending::Told(_) => queue.push_back(told),
-            }
-        }
-        inputs
-    }
-
-    /// Takes what else the turn did not take in.
-    fn untold(&self) -> Vec<InputItem> {
-        let Ok(mut queue) = self.pending.lock() else {
-            return Vec::new();
-        };
-        let told = |pending| match pending {
-            Pending::Told(item) => Some(item),
-            Pending::Input(_) => None,
-        };
-        std::mem::take(&mut *queue).into_iter().filter_map(told).collect()
+        (self.cancel.clone(), self.pending.clone())
     }
 
     /// Tells its task to end, and forgets what it was to take up next.
     pub(super) fn interrupt(&self) {
         self.cancel.cancel();
-        drop(self.unheard());
+        drop(self.pending.take_inputs());
     }
 
     /// Waits for the end of an interrupted turn's task, and makes it end if it does not.
@@ -222,6 +193,12 @@ impl ThreadActor {
         let events = self.events(ctx);
         let cancel = CancellationToken::new();
         let pending = PendingInputs::default();
+        if kind.is_none() {
+            let unheard = std::mem::take(&mut self.unheard);
+            unheard
+                .into_iter()
+                .for_each(|input| pending.push(Pending::Input(input)));
+        }
         let settings = self.settings.clone();
         let settings = Arc::new(match &params.environments {
             Some(environments) => settings.within(environments),
@@ -253,7 +230,7 @@ impl ThreadActor {
         if let Some(warning) = job.opening_warning() {
             self.publish(&warning);
         }
-        let injected = Arc::clone(&job.host.injected);
+        let injected = job.host.injected.clone();
         let replaced = Arc::clone(&job.host.replaced);
         let started_at = unix_seconds(now);
         // A review says itself when it begins.
@@ -349,7 +326,10 @@ impl ThreadActor {
         if let Some(kind) = turn.kind {
             return Err(ThreadError::NotSteerable(kind));
         }
-        turn.push(Pending::Input(PendingInput { input, turn_id: None }));
+        // One that is about to end takes nothing any more, and what it does not take would be nobody's.
+        if turn.cancel.is_cancelled() || !turn.pending.steer(input) {
+            return Err(ThreadError::NothingToSteer);
+        }
         Ok(turn.id.clone())
     }
 
@@ -428,7 +408,7 @@ impl ThreadActor {
             }
             TurnEvent::Told(item) => self.told(item, ctx),
             TurnEvent::Begun { id, started_at } => self.review_begun(id, started_at),
-            TurnEvent::Troubled(error) => self.review_troubled(error),
+            TurnEvent::Troubled(error) => self.troubled(error),
             TurnEvent::Finished(TurnEnd {
                 turn,
                 conversation,
@@ -490,7 +470,7 @@ impl ThreadActor {
             turn: end,
         });
         self.cancel_requests();
-        let (leftover, untold) = (turn.unheard(), turn.untold());
+        let (leftover, untold) = (turn.pending.take_inputs(), turn.pending.take_told());
         drop(turn);
         if self.closing() {
             self.record_told(untold);
@@ -511,12 +491,21 @@ impl ThreadActor {
         self.start_idling(ctx);
     }
 
-    /// Input that came too late for the turn it was meant for starts the next one.
-    fn go_on_with(&mut self, mut leftover: VecDeque<PendingInput>, ctx: &mut actix::Context<Self>) {
-        let Some(first) = leftover.pop_front() else { return };
-        let turn_id = first.turn_id.unwrap_or_else(|| uuid::Uuid::now_v7().to_string().into());
+    /// Input of `turn/start` that came too late for the turn starts the next one. Steers are left only by a turn that
+    /// broke: no client would know a turn that begins with them, so they wait for one.
+    fn go_on_with(&mut self, leftover: VecDeque<PendingInput>, ctx: &mut actix::Context<Self>) {
+        let (mut leftover, steers): (VecDeque<_>, VecDeque<_>) =
+            leftover.into_iter().partition(|input| input.turn_id.is_some());
+        self.unheard.extend(steers);
+        let Some(PendingInput {
+            input,
+            turn_id: Some(turn_id),
+        }) = leftover.pop_front()
+        else {
+            return;
+        };
         let params = TurnStartParams {
-            input: first.input,
+            input,
             thread_id: self.id_text(),
             ..TurnStartParams::default()
         };

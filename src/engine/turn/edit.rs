@@ -2,7 +2,9 @@
 //!
 //! Each is recorded first and applied then, so that a failed write leaves the conversation as it was.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Mutex as AsyncMutex;
 
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::TurnSettings;
@@ -11,7 +13,7 @@ use crate::engine::turn::opening::tell;
 use crate::engine::turn::request::model_info;
 use crate::engine::turn::usage::token_count;
 use crate::model::InputItem;
-use crate::store::{EventMsg, RolloutItem, StoreError, ThreadRolledBack};
+use crate::store::{EventMsg, Recorder, RolloutItem, StoreError, ThreadRolledBack};
 
 /// Puts items behind the conversation. A model that was told nothing yet is told its situation first.
 pub async fn inject(
@@ -55,5 +57,44 @@ pub async fn roll_back(
     services.recorder.append(lines).await
 }
 
-/// Items that were recorded while a turn ran and are not in its conversation yet, oldest first.
-pub type Injected = Arc<std::sync::Mutex<Vec<InputItem>>>;
+/// Items that were recorded while a turn ran and are not in its conversation yet, oldest first. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Injected(Arc<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    items: Mutex<Vec<InputItem>>,
+    /// Held from the recording of items until they are here, and while what replaces the conversation is recorded: what
+    /// stands in the rollout before a compaction must be in it.
+    recording: AsyncMutex<()>,
+}
+
+impl Injected {
+    /// Records items, which are then here to be taken.
+    pub async fn record(&self, recorder: &Recorder, items: Vec<InputItem>) -> Result<(), StoreError> {
+        let _held = self.hold().await;
+        let lines = items.iter().cloned().map(RolloutItem::ResponseItem).collect();
+        recorder.append(lines).await?;
+        self.items().extend(items);
+        Ok(())
+    }
+
+    /// No items are recorded while this is held.
+    pub async fn hold(&self) -> impl Drop + use<'_> {
+        self.0.recording.lock().await
+    }
+
+    /// Adds what is recorded already.
+    pub fn add(&self, items: Vec<InputItem>) {
+        self.items().extend(items);
+    }
+
+    /// Takes what is here.
+    pub fn take(&self) -> Vec<InputItem> {
+        std::mem::take(&mut *self.items())
+    }
+
+    fn items(&self) -> MutexGuard<'_, Vec<InputItem>> {
+        self.0.items.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -20,6 +20,7 @@ mod shell;
 mod step;
 mod task;
 mod usage;
+mod warm;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use crate::model::InputItem;
 use crate::protocol::{NonSteerableTurnKind, RateLimitSnapshot, ThreadTokenUsage, UserInput, WarningNotification};
 
 pub use request::model_info;
+pub use warm::warm_up;
 
 /// What a thread keeps of its talk with the model between turns. The running turn owns it.
 #[derive(Debug, Clone, Default)]
@@ -115,11 +117,7 @@ pub struct TurnJob {
 impl Conversation {
     /// Takes over what was recorded while the conversation was elsewhere.
     pub fn take_injected(&mut self, injected: &edit::Injected) {
-        let items = injected.lock().map(|mut items| std::mem::take(&mut *items));
-        items
-            .unwrap_or_default()
-            .into_iter()
-            .for_each(|item| self.history.push(item));
+        injected.take().into_iter().for_each(|item| self.history.push(item));
     }
 }
 
@@ -162,13 +160,17 @@ pub async fn run_turn(mut job: TurnJob) {
     let input = std::mem::take(&mut job.input);
     let opening = std::mem::take(&mut job.opening);
     let mut task = task::Task::new(job);
-    let outcome = match opening {
+    let takes_input = opening.kind().is_none();
+    let mut outcome = match opening {
         TurnOpening::Said => task.run(&input, None).await,
         TurnOpening::Goal(message) => task.run(&input, Some(message)).await,
         TurnOpening::Shell(script) => task.run_shell(&script).await,
         TurnOpening::Compact => task.run_compaction().await,
         TurnOpening::Review(review) => task.run_review(*review).await,
     };
+    if takes_input {
+        outcome = task.hear_out(outcome).await;
+    }
     let end = task.finish(outcome).await;
     host.send(TurnEvent::Finished(end)).await;
 }

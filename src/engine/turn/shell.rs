@@ -3,7 +3,7 @@
 //! What other commands of the user that ran beside it had to tell, and what is said after the command has ended but
 //! before the turn has, is taken in as in any other turn.
 
-use crate::engine::host::Pending;
+use crate::engine::pending::Pending;
 use crate::engine::tools::user_shell;
 use crate::engine::turn::task::{Failure, Task};
 
@@ -21,17 +21,24 @@ impl Task {
         if cancel.is_cancelled() {
             return Err(Failure::Interrupted);
         }
-        let mut opened = false;
-        for pending in self.host().take_pending_input() {
-            match pending {
-                Pending::Told(item) => self.tell(item).await?,
-                Pending::Input(said) if opened => drop(self.user_message(&said.input).await?),
-                Pending::Input(said) => {
-                    opened = true;
-                    self.say_first(&said.input, None).await?;
+        loop {
+            let mut opened = false;
+            for pending in self.host().pending.take() {
+                match pending {
+                    Pending::Told(item) => self.tell(item).await?,
+                    Pending::Input(said) if opened => drop(self.user_message(&said.input).await?),
+                    Pending::Input(said) => {
+                        opened = true;
+                        self.say_first(&said.input, None).await?;
+                    }
                 }
             }
+            if opened {
+                return self.steps().await;
+            }
+            if self.host().pending.close() {
+                return Ok(());
+            }
         }
-        if opened { self.steps().await } else { Ok(()) }
     }
 }

@@ -64,6 +64,7 @@ impl Task {
     /// Returns whether another step must follow.
     pub(super) async fn attempt(&mut self) -> Result<bool, StepError> {
         self.take_injected();
+        self.scope.sends(&self.conversation.history);
         let request = self.template.request(
             &self.conversation.history,
             self.conversation.window,

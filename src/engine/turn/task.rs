@@ -9,12 +9,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::value::RawValue;
 use tokio::sync::RwLock;
 
-use crate::engine::host::{Pending, TurnHost};
+use crate::engine::host::{TurnEvent, TurnHost};
+use crate::engine::pending::Pending;
 use crate::engine::scope::TurnScope;
 use crate::engine::turn::request::{StepTemplate, model_info};
 use crate::engine::turn::step::StepError;
 use crate::engine::turn::{Conversation, TurnJob};
-use crate::model::{InputItem, ModelError};
+use crate::model::{InputItem, ModelError, Way};
 use crate::protocol::{
     CodexErrorInfo, ErrorNotification, RawResponseItemCompletedNotification, ResponseItem, TurnError, UserInput,
     WarningNotification,
@@ -69,7 +70,7 @@ impl Task {
         let scope = Arc::new(TurnScope::new(job.host, job.services, job.settings, model));
         scope.services.commands.hosts.turn_began(&scope);
         Task {
-            template: StepTemplate::new(&scope, job.output_schema, &job.client_metadata, job.started_at)
+            template: StepTemplate::new(&scope, job.output_schema, &job.client_metadata, Some(job.started_at))
                 .leniently(job.lenient),
             scope,
             conversation: job.conversation,
@@ -107,23 +108,56 @@ impl Task {
         let mut sent_back = false;
         loop {
             let goes_on = self.step().await?;
-            if goes_on || self.host().has_pending_input() {
+            if goes_on || !self.host().pending.is_empty() {
                 // The model goes on with what it was doing before it hears what the user has added.
                 if !(self.compact_between_steps().await? && goes_on) {
                     self.take_in().await?;
                 }
                 continue;
             }
-            if !self.sent_back_by_hooks(sent_back).await? {
+            if self.sent_back_by_hooks(sent_back).await? {
+                sent_back = true;
+            } else if self.host().pending.close() {
                 return Ok(());
+            } else {
+                // It was steered while its hooks ran.
+                self.take_in().await?;
             }
-            sent_back = true;
         }
+    }
+
+    /// A turn that was steered goes on after a failure that ended its steps: what it was steered with is its own. It
+    /// ends as failed all the same.
+    pub(super) async fn hear_out(&mut self, outcome: Result<(), Failure>) -> Result<(), Failure> {
+        let mut failure = match outcome {
+            Err(Failure::Failed(error)) => error,
+            other => return other,
+        };
+        let host = self.host().clone();
+        let mut told = false;
+        while !host.cancel.is_cancelled() && !host.pending.close() {
+            if !std::mem::replace(&mut told, true) {
+                host.send(TurnEvent::Troubled(failure.clone())).await;
+            }
+            let outcome = match self.take_in().await {
+                Ok(()) => self.steps().await,
+                failed => failed,
+            };
+            match outcome {
+                Ok(()) => break,
+                Err(Failure::Interrupted) => return Err(Failure::Interrupted),
+                Err(Failure::Failed(error)) => {
+                    host.send(TurnEvent::Troubled(error.clone())).await;
+                    failure = error;
+                }
+            }
+        }
+        Err(Failure::Failed(failure))
     }
 
     /// Takes in what came while the turn ran.
     async fn take_in(&mut self) -> Result<(), Failure> {
-        for pending in self.host().take_pending_input() {
+        for pending in self.host().pending.take() {
             match pending {
                 Pending::Input(said) => drop(self.user_message(&said.input).await?),
                 Pending::Told(item) => self.tell(item).await?,
@@ -167,12 +201,14 @@ impl Task {
     /// count from now on: none, once the provider is reached in another way.
     pub(super) async fn pause_before_retry(&mut self, failures: u64, error: ModelError) -> Result<u64, Failure> {
         let provider = Arc::clone(&self.scope.services.provider);
-        let Some(delay) = provider.retry().next(failures, &error) else {
-            let thread = self.host().thread_id.to_string();
+        let thread = self.host().thread_id.to_string();
+        let way = provider.way(&thread);
+        let delay = provider.retry().next(failures, &error);
+        let Some(delay) = delay.filter(|_| way != Way::NoSocket) else {
             if !(error.is_retryable() && provider.fall_back(&thread)) {
                 return Err(self.give_up(error).await);
             }
-            let message = format!("The WebSocket to the provider does not work; going on with plain requests. {error}");
+            let message = format!("Falling back from WebSockets to HTTPS transport. {error}");
             let warning = WarningNotification {
                 message,
                 thread_id: Some(thread),
@@ -181,7 +217,10 @@ impl Task {
             return Ok(0);
         };
         let notice = error.to_retry_notice(failures, provider.retry().stream_max_retries);
-        self.host().publish(&self.error(notice)).await;
+        // A connection that broke is replaced at once, which is nobody's concern until that fails as well.
+        if failures > 1 || way != Way::Socket {
+            self.host().publish(&self.error(notice)).await;
+        }
         tokio::select! {
             () = self.host().cancel.cancelled() => Err(Failure::Interrupted),
             () = tokio::time::sleep(delay) => Ok(failures),
@@ -199,7 +238,7 @@ impl Task {
 
     /// Takes over what a client put into the conversation meanwhile; its lines are written already.
     pub(super) fn take_injected(&mut self) {
-        let injected = Arc::clone(&self.scope.host.injected);
+        let injected = self.scope.host.injected.clone();
         self.conversation.take_injected(&injected);
     }
 

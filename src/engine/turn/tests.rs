@@ -1,6 +1,7 @@
 //! Turns against a scripted model: what is published, in which order, and what is recorded.
 
 mod bench;
+mod compaction;
 mod failures;
 mod items;
 mod steering;

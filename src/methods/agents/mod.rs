@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{oneshot, watch};
 
-use crate::config::ResolvedConfig;
+use crate::config::{AgentRole, ResolvedConfig};
 use crate::engine::agents::{AgentError, AgentSeat, AgentStatus, AgentWish, Agents, Lineage, SpawnedAgent};
 use crate::engine::scope::TurnScope;
 use crate::engine::thread_ref::{ThreadCommand, ThreadError, ThreadRef};
@@ -57,11 +57,27 @@ pub(crate) fn offered(tools: ToolSet, config: &ResolvedConfig, lineage: &Lineage
     if !config.feature(FEATURE) || lineage.depth >= config.agents.max_depth {
         return tools;
     }
-    let role = |(name, role): (&String, &crate::config::AgentRole)| RoleText {
+    let role = |(name, role): (&String, &AgentRole)| RoleText {
         name: name.clone(),
-        description: role.description.clone(),
+        description: role
+            .description
+            .as_deref()
+            .map(|description| described(description, role)),
     };
     tools.with_agents(config.agents.roles.iter().map(role).collect())
+}
+
+/// What models are told of a role: what it is for, and what cannot be chosen for its agents.
+fn described(description: &str, role: &AgentRole) -> String {
+    let effort = role.effort.and_then(|effort| serde_json::to_value(effort).ok());
+    let effort = effort.as_ref().and_then(|effort| effort.as_str());
+    let fixed = match (&role.model, effort) {
+        (None, None) => return description.to_owned(),
+        (Some(model), None) => format!("model `{model}`"),
+        (None, Some(effort)) => format!("reasoning effort `{effort}`"),
+        (Some(model), Some(effort)) => format!("model `{model}` with reasoning effort `{effort}`"),
+    };
+    format!("{description} Always with {fixed}, whatever is asked for.")
 }
 
 /// The agents of this process.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::{AgentRole, ConfigLoader, ResolvedConfig, ThreadOverrides};
+use crate::config::{AgentRole, ConfigLoader, OWN_KEYS, ResolvedConfig, ThreadOverrides};
 use crate::engine::agents::{AgentError, AgentWish};
 use crate::engine::settings::TurnSettings;
 use crate::files;
@@ -102,9 +102,10 @@ pub(super) fn apply_role_file(
 ) -> Result<Arc<ResolvedConfig>, String> {
     let unusable = |why: String| format!("the role's file {} cannot be used: {why}", file.display());
     let text = files::read_text(file).map_err(|error| unusable(error.to_string()))?;
-    let table: toml::Table = text
+    let mut table: toml::Table = text
         .parse()
         .map_err(|error: toml::de::Error| unusable(error.message().to_owned()))?;
+    table.retain(|key, _| !OWN_KEYS.contains(&key));
     let config: BTreeMap<String, serde_json::Value> = table
         .iter()
         .filter_map(|(key, value)| Some((key.clone(), serde_json::to_value(value).ok()?)))

@@ -4,6 +4,7 @@
 //! it takes over. Its subscribers are those of its parent at that moment. Room for it is reserved while it is made, so
 //! that several spawns at once do not exceed the limit.
 
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, PoisonError};
 
 use serde::Deserialize;
@@ -123,7 +124,7 @@ pub(super) async fn spawn(
     let nickname = choose_nickname(&role.nickname_candidates, &taken);
     let instructions = instructions(&parent, &config);
     let conversation = match wish.fork_context {
-        true => forked(&services, above.id).await?,
+        true => forked(&services, &parent, above.id).await?,
         false => Vec::new(),
     };
     let mut meta = SessionMeta::new(
@@ -197,7 +198,7 @@ pub(super) async fn spawn(
     Ok(spawned)
 }
 
-/// Loads an agent from its rollout.
+/// Loads an agent from its rollout, and the agents that still worked for it.
 pub(super) async fn resume(
     services: Arc<Services>,
     parent: Arc<TurnScope>,
@@ -210,13 +211,51 @@ pub(super) async fn resume(
     if services.threads.get(&target).is_some() {
         return Err(AgentError::NotFound(target));
     }
-    let limits = &parent.services.config.agents;
-    let _slot = Slot::take(&services, asker.session, limits.max_threads)?;
     let stored = services.store.read(target, crate::store::Scope::Active).await;
     let stored = stored.map_err(|_| AgentError::NotFound(target))?;
     if !belongs(&services, &asker, &stored).await {
         return Err(AgentError::NotFound(target));
     }
+    load(&services, &parent, &asker, target, asker.id).await?;
+    if let Err(error) = services.agents.set_status(target, EdgeStatus::Open).await {
+        tracing::warn!(agent.id = %target, %error, "agent.closed: that it was resumed is not recorded");
+    }
+    resume_below(&services, &parent, &asker, target).await;
+    Ok(AgentStatus::PendingInit)
+}
+
+/// Loads the agents below a resumed one that nobody closed. One that cannot be loaded is left out, with those below it.
+async fn resume_below(services: &Arc<Services>, parent: &TurnScope, asker: &Lineage, root: ThreadId) {
+    let mut seen = HashSet::from([root]);
+    let mut waiting = VecDeque::from([root]);
+    while let Some(above) = waiting.pop_front() {
+        let children = services.agents.children(above, Some(EdgeStatus::Open)).await;
+        for child in children.unwrap_or_default() {
+            // Rollouts are anybody's: a circle of parents ends here.
+            if !seen.insert(child) {
+                continue;
+            }
+            if services.threads.get(&child).is_none()
+                && let Err(error) = load(services, parent, asker, child, above).await
+            {
+                tracing::warn!(agent.id = %child, %error, "agent.left: it was not resumed with the one it works for");
+                continue;
+            }
+            waiting.push_back(child);
+        }
+    }
+}
+
+/// Loads a stored agent, which is then to report to the thread that it works for.
+async fn load(
+    services: &Arc<Services>,
+    parent: &TurnScope,
+    asker: &Lineage,
+    target: ThreadId,
+    works_for: ThreadId,
+) -> Result<(), AgentError> {
+    let limits = &parent.services.config.agents;
+    let _slot = Slot::take(services, asker.session, limits.max_threads)?;
     let ResumedThread { recorder, head } = services.store.resume(target).await.map_err(failed)?;
     let mut settings = (*parent.settings).clone();
     if let Some(model) = &head.thread.model {
@@ -225,7 +264,7 @@ pub(super) async fn resume(
     }
     let instructions = match head.base_instructions() {
         Some(recorded) => recorded.text.clone(),
-        None => instructions(&parent, &parent.services.config),
+        None => instructions(parent, &parent.services.config),
     };
     let prepared = Prepared {
         config: Arc::clone(&parent.services.config),
@@ -234,16 +273,12 @@ pub(super) async fn resume(
         confinement: None,
         git: None,
     };
-    let loader = heirs(&services, &parent, asker.id);
+    let loader = heirs(services, parent, asker.id);
     let raw_events = parent.services.raw_events;
-    let thread = agent_thread(&services, loader, prepared, recorder, instructions, None, raw_events)
+    let thread = agent_thread(services, loader, prepared, recorder, instructions, None, raw_events)
         .await
         .map_err(|error| AgentError::Failed(error.message))?;
-    if let Err(error) = services.agents.set_status(target, EdgeStatus::Open).await {
-        tracing::warn!(agent.id = %target, %error, "agent.closed: that it was resumed is not recorded");
-    }
-    introduce(&services, &thread, asker.id)?;
-    Ok(AgentStatus::PendingInit)
+    introduce(services, &thread, works_for)
 }
 
 /// Whether a stored thread is an agent of the asker's session.
@@ -290,9 +325,12 @@ fn introduce(services: &Services, thread: &ThreadRef, parent: ThreadId) -> Resul
 }
 
 /// What an agent takes over of its parent's conversation: what was said, without the work in between.
-async fn forked(services: &Services, parent: ThreadId) -> Result<Vec<InputItem>, AgentError> {
-    let stored = services.store.conversation(parent, 0).await.map_err(failed)?;
-    Ok(stored.items.into_iter().filter(is_said).collect())
+async fn forked(services: &Services, parent: &TurnScope, id: ThreadId) -> Result<Vec<InputItem>, AgentError> {
+    let items = match parent.recorder().is_ephemeral() {
+        true => parent.sent(),
+        false => services.store.conversation(id, 0).await.map_err(failed)?.items,
+    };
+    Ok(items.into_iter().filter(is_said).collect())
 }
 
 /// Whether an item is a message of the user, of the server, or a final answer.

@@ -27,6 +27,7 @@ pub(crate) fn seed(home: &Path) -> ThreadSeed {
         raw_events: false,
         conversation: Some(Conversation::default()),
         usage: None,
+        came_by: super::CameBy::Startup,
     };
     let goal = GoalKeeper::new(loading.recorder.clone(), false, None);
     loading

@@ -47,12 +47,11 @@ impl IndexReader {
             let marks = turns::table
                 .filter(turns::thread_key.eq(key))
                 .order(turns::position)
-                .select((turns::has_user_message, turns::item_count))
-                .load::<(bool, i32)>(connection)?;
+                .select(turns::item_count)
+                .load::<i32>(connection)?;
             let marks = marks
                 .into_iter()
-                .map(|(user, items)| TurnMark {
-                    user,
+                .map(|items| TurnMark {
                     items: u32::try_from(items).unwrap_or_default(),
                 })
                 .collect::<Vec<_>>();

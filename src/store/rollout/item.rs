@@ -176,6 +176,9 @@ pub struct TurnContextLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn_id: Option<String>,
     pub cwd: PathBuf,
+    /// Empty when it is the folder alone. Only Greenroom writes it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workspace_roots: Vec<PathBuf>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environments: Option<serde_json::Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

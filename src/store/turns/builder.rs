@@ -80,7 +80,6 @@ impl BuiltTurn {
 
     fn mark(&self) -> TurnMark {
         TurnMark {
-            user: self.has_user_message(),
             items: u32::try_from(self.items.len()).unwrap_or(u32::MAX),
         }
     }
@@ -106,8 +105,6 @@ impl BuiltTurn {
 /// What is remembered of every finished turn, for rollbacks.
 #[derive(Debug, Clone, Copy)]
 pub struct TurnMark {
-    /// Whether the user said something in it.
-    pub user: bool,
     /// How many items it has.
     pub items: u32,
 }
@@ -319,19 +316,13 @@ impl TurnBuilder {
         }
     }
 
-    fn roll_back(&mut self, count: usize) {
+    /// Drops the last turns, whatever they are: what clients count is what they are shown.
+    pub(super) fn roll_back(&mut self, count: usize) {
         self.finish_current();
         if count == 0 {
             return;
         }
-        let keep = self
-            .marks
-            .iter()
-            .enumerate()
-            .rev()
-            .filter(|(_, mark)| mark.user)
-            .nth(count - 1)
-            .map_or(0, |(at, _)| at);
+        let keep = self.marks.len().saturating_sub(count);
         let base = self.marks.len() - self.finished.len();
         self.finished.truncate(keep.saturating_sub(base));
         self.marks.truncate(keep);

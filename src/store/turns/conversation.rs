@@ -1,8 +1,8 @@
 //! The model-visible history of a rollout: what the next request starts from.
 //!
-//! Items stay raw. A compaction replaces what came before it, a rollback cuts off the last messages of the user and
-//! what followed them, and at the end every call has an output: one that never came is written as `aborted`, one that
-//! was recorded as JSON is put into words.
+//! Items stay raw. A compaction replaces what came before it, and at the end every call has an output: one that never
+//! came is written as `aborted`, one that was recorded as JSON is put into words. What was rolled back is not folded in
+//! (`taken_back`).
 //!
 //! What no provider would take is not held: past [`LIMIT`] the oldest exchanges go, whole ones, as a request of that
 //! size would only be refused. The last exchange always stays.
@@ -56,8 +56,6 @@ pub struct Conversation {
     bytes: usize,
     /// The oldest part is missing: it was let go, or never read.
     cut: bool,
-    /// A rollback reached into the part that is missing.
-    short: bool,
     /// How many compactions there were, as far as is known.
     window: u32,
 }
@@ -88,7 +86,6 @@ impl Conversation {
             gone: 0,
             bytes: 0,
             cut: false,
-            short: false,
             window: 0,
         }
     }
@@ -101,11 +98,6 @@ impl Conversation {
     /// Whether the oldest part is missing.
     pub fn is_cut(&self) -> bool {
         self.cut
-    }
-
-    /// Whether it must be read from further back, because a rollback reached into what was not read.
-    pub fn is_short(&self) -> bool {
-        self.short
     }
 
     /// Takes note of the line with a turn's settings.
@@ -135,7 +127,6 @@ impl Conversation {
                 self.last_user_item = None;
                 self.user_messages.push(self.items.len());
             }
-            RolloutItem::Event(EventMsg::ThreadRolledBack(rolled)) => self.roll_back(rolled.num_turns as usize),
             _ => {}
         }
     }
@@ -219,32 +210,30 @@ impl Conversation {
         self.contexts.clear();
         self.bytes = self.items.iter().map(|item| item.get().len()).sum();
         self.cut &= compacted.replacement_history.is_none();
-        self.short &= self.cut;
     }
 
-    /// Drops the last messages of the user and what followed them.
-    pub fn roll_back(&mut self, count: usize) {
-        if count == 0 {
-            return;
-        }
-        self.short |= self.cut && count >= self.user_messages.len();
-        let keep = self.user_messages.len().saturating_sub(count);
-        let Some(&cut) = self.user_messages.get(keep) else {
+    /// Takes back the last item of the user, which the next line would say is a message, and what the model was told
+    /// just before it.
+    pub fn take_back_said(&mut self) {
+        let Some(mut end) = self.last_user_item.take() else {
             return;
         };
-        self.user_messages.truncate(keep);
-        let kept = self.gone + keep;
-        self.contexts.retain(|(before, _)| *before < kept);
-        // Context that was put before the first dropped message goes with it, unless it is the thread's first.
-        let mut end = cut;
-        if keep > 0 {
-            while end > 0 && self.items.get(end - 1).is_some_and(|item| is_context(item)) {
-                end -= 1;
-            }
+        while !self.user_messages.is_empty() && end > 0 && self.items.get(end - 1).is_some_and(|item| is_context(item))
+        {
+            end -= 1;
         }
         self.items.truncate(end);
-        self.last_user_item = None;
         self.bytes = self.items.iter().map(|item| item.get().len()).sum();
+    }
+
+    /// Folds in a line that was taken back with the thread's first turn: what the model is told at the beginning stays.
+    pub fn observe_beginning(&mut self, item: &RolloutItem) {
+        if let RolloutItem::ResponseItem(raw) = item
+            && is_context(raw)
+        {
+            self.item(raw);
+            self.last_user_item = None;
+        }
     }
 
     /// The conversation, every call paired with an output and every output with a call.

@@ -19,6 +19,7 @@ use crate::store::rollout::{
 use crate::store::turns::builder::{Detail, TurnBuilder};
 use crate::store::turns::conversation::{self, Conversation};
 use crate::store::turns::landmarks::{Landmarks, Span};
+use crate::store::turns::taken_back::{self, Dropped, Kept};
 
 /// All turns with their items. `live_turn` is the turn that runs now, if the thread is loaded.
 pub(crate) fn turns(path: &Path, live_turn: Option<&str>) -> Result<Vec<Turn>, StoreError> {
@@ -50,7 +51,7 @@ pub(crate) struct Part {
     pub(crate) start: u64,
     /// Lines from here on do not count.
     pub(crate) end: u64,
-    /// How many of the user's last messages are dropped, with what followed them.
+    /// How many of the last turns are dropped.
     pub(crate) rolled_back: usize,
 }
 
@@ -82,45 +83,78 @@ pub(crate) fn conversation(path: &Path, part: Part) -> Result<Talk, StoreError> 
         .map_err(|error| StoreError::read(path, error))?
         .len()
         .min(part.end);
-    let mut tail = TAIL;
-    loop {
-        let start = size.saturating_sub(tail).max(part.start);
-        let mut conversation = match start > part.start {
-            true => Conversation::from_middle(),
-            false => Conversation::default(),
+    let whole = Kept {
+        conversation: part.start,
+        end: size,
+        ..Kept::default()
+    };
+    if part.rolled_back == 0
+        && let Some(talk) = talk(path, size, &whole, true)?
+    {
+        return Ok(talk);
+    }
+    let kept = taken_back::look(path, size, part.rolled_back)?;
+    talk(path, size, &kept, false)?.ok_or_else(|| StoreError::empty(path))
+}
+
+/// Folds the lines that count. With `strict`, nothing if there is a line that takes others back.
+fn talk(path: &Path, end: u64, kept: &Kept, strict: bool) -> Result<Option<Talk>, StoreError> {
+    let start = kept.end.saturating_sub(TAIL).max(kept.conversation);
+    let mut conversation = match start > kept.conversation {
+        true => Conversation::from_middle(),
+        false => Conversation::default(),
+    };
+    let mut within: Option<Dropped> = None;
+    let mut dropped = kept.dropped.iter().copied().peekable();
+    let mut said = false;
+    // From the middle the first line is the end of one, which counts as damage.
+    let mut reader = open(path, start, Interest::Conversation)?.until(end);
+    while let Some(line) = reader.next_line().map_err(|error| StoreError::read(path, error))? {
+        let span = Span {
+            offset: line.offset,
+            len: line.len,
         };
-        // From the middle the first line is the end of one, which counts as damage.
-        let mut reader = open(path, start, Interest::Conversation)?.until(part.end);
-        while let Some(line) = reader.next_line().map_err(|error| StoreError::read(path, error))? {
-            let span = Span {
-                offset: line.offset,
-                len: line.len,
-            };
-            match line.decoded {
-                Decoded::Line(found) if matches!(found.item, RolloutItem::TurnContext(_)) => {
-                    conversation.observe_context(span);
+        within = within.filter(|within| within.holds(line.offset));
+        while let Some(next) = dropped.next_if(|next| next.start <= line.offset) {
+            if next.holds(line.offset) {
+                within = Some(next);
+                said = false;
+                if next.bare {
+                    conversation.take_back_said();
                 }
-                Decoded::Line(found) => conversation.observe(&found.item),
-                Decoded::Skimmed(Skimmed::TurnContext) => conversation.observe_context(span),
-                Decoded::Skimmed(_) | Decoded::Blank | Decoded::Unknown | Decoded::Damaged => {}
             }
         }
-        conversation.roll_back(part.rolled_back);
-        if start == part.start || !conversation.is_short() {
-            let context = conversation
-                .last_context()
-                .and_then(|span| line_at(reader.file(), span));
-            return Ok(Talk {
-                context: match context {
-                    Some(RolloutItem::TurnContext(context)) => Some(context),
-                    _ => None,
-                },
-                window: conversation.window(),
-                items: conversation.into_items(),
-            });
+        if let Some(within) = within {
+            if let Decoded::Line(found) = &line.decoded
+                && within.all
+                && !said
+            {
+                said = matches!(found.item, RolloutItem::Event(EventMsg::UserMessage(_)));
+                conversation.observe_beginning(&found.item);
+            }
+            continue;
         }
-        tail = tail.saturating_mul(4);
+        match line.decoded {
+            Decoded::Line(found) => match &found.item {
+                RolloutItem::TurnContext(_) => conversation.observe_context(span),
+                RolloutItem::Event(EventMsg::ThreadRolledBack(_)) if strict => return Ok(None),
+                item => conversation.observe(item),
+            },
+            Decoded::Skimmed(Skimmed::TurnContext) => conversation.observe_context(span),
+            Decoded::Skimmed(_) | Decoded::Blank | Decoded::Unknown | Decoded::Damaged => {}
+        }
     }
+    let context = conversation
+        .last_context()
+        .and_then(|span| line_at(reader.file(), span));
+    Ok(Some(Talk {
+        context: match context {
+            Some(RolloutItem::TurnContext(context)) => Some(context),
+            _ => None,
+        },
+        window: conversation.window(),
+        items: conversation.into_items(),
+    }))
 }
 
 fn open(path: &Path, offset: u64, interest: Interest) -> Result<RolloutReader, StoreError> {

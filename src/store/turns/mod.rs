@@ -2,7 +2,8 @@
 //!
 //! [`builder`] folds event lines into turns with items; [`conversation`] folds the model's items; [`outline`] keeps only
 //! places and ids, for the index; [`landmarks`] remembers where a thread is to be taken up. [`history`] reads files
-//! through them, [`item_lines`] a single item. `structured_output` puts into words what was recorded as JSON.
+//! through them, [`item_lines`] a single item. `taken_back` knows which lines a rollback leaves, `structured_output` puts
+//! into words what was recorded as JSON.
 
 pub mod builder;
 pub mod conversation;
@@ -13,6 +14,7 @@ pub mod landmarks;
 pub mod legacy;
 pub mod outline;
 mod structured_output;
+mod taken_back;
 
 #[cfg(test)]
 mod tests;

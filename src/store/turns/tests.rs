@@ -146,13 +146,13 @@ fn files_without_turn_lines_get_turns_of_their_own() {
 }
 
 #[test]
-fn a_rollback_drops_turns_with_messages() {
+fn a_rollback_drops_the_turns_that_clients_count() {
     let mut lines = Vec::new();
     for turn in ["a", "b", "c"] {
         lines.extend([started(turn), said(turn), answered(turn), complete(turn)]);
     }
     lines.extend([started("shell"), complete("shell")]);
-    lines.push(event(json!({"type": "thread_rolled_back", "num_turns": 2})));
+    lines.push(event(json!({"type": "thread_rolled_back", "num_turns": 3})));
     assert_eq!(turns(&lines, None).len(), 1);
     lines.extend([started("d"), said("d"), complete("d")]);
     let found = turns(&lines, None);
@@ -238,19 +238,8 @@ fn every_call_of_a_conversation_has_an_output() {
 }
 
 #[test]
-fn compaction_replaces_and_rollback_cuts_the_conversation() {
-    let mut lines = vec![
-        item(json!({"type": "message", "role": "developer", "content": []})),
-        user_item("one"),
-        said("one"),
-        item(json!({"type": "message", "role": "developer", "content": []})),
-        user_item("two"),
-        said("two"),
-        user_item("three"),
-        said("three"),
-        event(json!({"type": "thread_rolled_back", "num_turns": 2})),
-    ];
-    assert_eq!(conversation(&lines).len(), 2);
+fn a_compaction_replaces_the_conversation() {
+    let mut lines = vec![user_item("one"), said("one")];
     lines.push(line(
         "compacted",
         json!({"message": "all", "replacement_history": [{"type": "message", "role": "user"}]}),
@@ -296,37 +285,4 @@ fn a_conversation_that_no_provider_would_take_loses_its_oldest_exchanges() {
     assert!(items.len() >= 6 && items.len().is_multiple_of(2), "{}", items.len());
     assert!(items.iter().map(|item| item.get().len()).sum::<usize>() <= LIMIT);
     assert!(items[items.len() - 2].get().contains("11 x"), "the last exchange stays");
-}
-
-#[test]
-fn a_rollback_into_what_was_not_read_is_told() {
-    let mut conversation = Conversation::from_middle();
-    conversation.observe(&user_item("a"));
-    conversation.observe(&said("a"));
-    assert!(!conversation.is_short());
-    conversation.observe(&event(json!({"type": "thread_rolled_back", "num_turns": 1})));
-    assert!(conversation.is_short());
-}
-
-#[test]
-fn the_settings_of_turns_that_were_taken_back_were_never_told() {
-    use super::Span;
-    let line = |offset| Span { offset, len: 1 };
-    let mut conversation = Conversation::default();
-    let mut ask = |number: u64| {
-        conversation.observe_context(line(number));
-        conversation.observe(&user_item(&number.to_string()));
-        conversation.observe(&said("asked"));
-        conversation.clone()
-    };
-    ask(1);
-    ask(2);
-    let asked = ask(3);
-    let left = |count: usize| {
-        let mut conversation = asked.clone();
-        conversation.roll_back(count);
-        conversation.last_context().map(|line| line.offset)
-    };
-    assert_eq!([left(0), left(1), left(2)], [Some(3), Some(2), Some(1)]);
-    assert_eq!([left(3), left(9)], [None, None]);
 }

@@ -140,6 +140,8 @@ impl Task {
         mid_turn: bool,
         id: &str,
     ) -> Result<(), Failure> {
+        let injected = self.host().injected.clone();
+        let _held = injected.hold().await;
         self.take_injected();
         let before = self.conversation.clone();
         let scope = Arc::clone(&self.scope);

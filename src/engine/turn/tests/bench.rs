@@ -11,11 +11,13 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{ConfigLoader, ThreadOverrides};
-use crate::engine::host::{Pending, PendingInput, PendingInputs, RawAnswer, TurnEnd, TurnEvent, TurnHost};
+use crate::engine::host::{RawAnswer, TurnEnd, TurnEvent, TurnHost};
+use crate::engine::pending::PendingInputs;
 use crate::engine::scope::ThreadServices;
 use crate::engine::settings::TurnSettings;
 use crate::engine::tools::{Tool, ToolSet};
-use crate::engine::turn::{Conversation, TurnJob, run_turn};
+use crate::engine::turn::edit::Injected;
+use crate::engine::turn::{Conversation, TurnJob, TurnOpening, run_turn};
 use crate::model::retry::RetryPolicy;
 use crate::model::{
     ModelError, ModelEvent, ModelProvider, ModelStream, OutputItem, RequestIdentity, ResponseHead, SamplingRequest,
@@ -104,13 +106,15 @@ pub(super) struct Setup {
 /// A thread under test.
 pub(super) struct Bench {
     _home: tempfile::TempDir,
-    recorder: Recorder,
+    pub(super) recorder: Recorder,
     script: Arc<Script>,
     services: Arc<ThreadServices>,
     settings: Arc<TurnSettings>,
     conversation: Option<Conversation>,
     pub(super) cancel: CancellationToken,
     pub(super) pending: PendingInputs,
+    /// Of the turn that was begun last.
+    pub(super) injected: Injected,
     pub(super) heard: Arc<Mutex<Vec<Value>>>,
     pub(super) news: Arc<Notify>,
     answer: Option<Value>,
@@ -200,6 +204,7 @@ impl Bench {
             conversation: Some(Conversation::default()),
             cancel: CancellationToken::new(),
             pending: PendingInputs::default(),
+            injected: Injected::default(),
             heard: Arc::default(),
             news: Arc::default(),
             answer: setup.answer,
@@ -218,6 +223,15 @@ impl Bench {
 
     /// Starts a turn; the handle gives its end.
     pub(super) fn begin(&mut self, text: &str) -> tokio::task::JoinHandle<TurnEnd> {
+        self.open(TurnOpening::Said, input(text))
+    }
+
+    /// Starts a turn that compacts.
+    pub(super) fn compact(&mut self) -> tokio::task::JoinHandle<TurnEnd> {
+        self.open(TurnOpening::Compact, Vec::new())
+    }
+
+    fn open(&mut self, opening: TurnOpening, input: Vec<UserInput>) -> tokio::task::JoinHandle<TurnEnd> {
         let (events, mut told) = mpsc::channel(64);
         let host = TurnHost::new(
             self.recorder.thread_id(),
@@ -226,13 +240,14 @@ impl Bench {
             self.pending.clone(),
             events,
         );
+        self.injected = host.injected.clone();
         let job = TurnJob {
-            opening: Default::default(),
+            opening,
             host,
             services: Arc::clone(&self.services),
             settings: Arc::clone(&self.settings),
             conversation: self.conversation.take().unwrap_or_default(),
-            input: input(text),
+            input,
             lenient: false,
             output_schema: None,
             client_metadata: Default::default(),
@@ -279,10 +294,7 @@ impl Bench {
 
     /// Adds input to the running turn.
     pub(super) fn steer(&self, text: &str) {
-        self.pending.lock().unwrap().push_back(Pending::Input(PendingInput {
-            input: input(text),
-            turn_id: None,
-        }));
+        assert!(self.pending.steer(input(text)));
     }
 
     /// Waits until a line that begins so was heard.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::bench::{Bench, Reply, message};
+use crate::model::ModelError;
 use crate::protocol::TurnStatus;
 
 #[tokio::test]
@@ -30,6 +31,26 @@ async fn steered_input_follows_the_answer() {
         ]
     );
     assert_eq!(bench.asked(1).last().unwrap()["content"][0]["text"], "also this");
+}
+
+#[tokio::test]
+async fn a_turn_that_was_steered_goes_on_after_its_failure() {
+    let mut bench = Bench::new().await;
+    let gate = Arc::new(Notify::new());
+    let mut held = message("msg_1", &["thinking"]);
+    held.insert(2, Reply::Hold(Arc::clone(&gate)));
+    held.insert(3, Reply::Break(ModelError::InvalidRequest("no".to_owned())));
+    bench.reply(held);
+    bench.reply(message("msg_2", &["heard"]));
+    let running = bench.begin("start");
+    bench.until("item/agentMessage/delta").await;
+    bench.steer("also this");
+    gate.notify_one();
+    let end = running.await.unwrap();
+    assert_eq!(bench.asked(1).last().unwrap()["content"][0]["text"], "also this");
+    assert!(bench.heard().contains(&"item/completed agentMessage heard".to_owned()));
+    assert_eq!(end.turn.status, TurnStatus::Failed);
+    assert!(end.turn.error.unwrap().message.contains("no"));
 }
 
 #[tokio::test]

@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{ConfigLoader, ThreadOverrides};
 use crate::engine::commands::CommandState;
-use crate::engine::host::{PendingInputs, RawAnswer, TurnEvent, TurnHost};
+use crate::engine::host::{RawAnswer, TurnEvent, TurnHost};
+use crate::engine::pending::PendingInputs;
 use crate::engine::scope::{ThreadServices, TurnScope};
 use crate::engine::settings::TurnSettings;
 use crate::engine::tools::exec_command::ExecCommand;
