@@ -18,6 +18,9 @@ pub use layer::Layer;
 /// The file in the home that holds the settings.
 pub const FILE_NAME: &str = "greenroom.toml";
 
+/// What an administrator demands of all users of a machine, unless the settings name another file.
+pub const REQUIREMENTS: &str = "/etc/codex/requirements.toml";
+
 /// When a rollout line is forced to the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -106,6 +109,8 @@ pub struct Settings {
     pub admin_token: Option<Secret>,
     /// By which way commands are confined.
     pub sandbox_method: SandboxMethod,
+    /// What an administrator demands of configurations.
+    pub requirements: PathBuf,
     /// How many threads serve HTTP and WebSockets.
     pub http_workers: usize,
     /// How many connections the listeners hold at once, all together.
@@ -179,6 +184,7 @@ impl Settings {
             durability: Durability::Turn,
             admin_token: None,
             sandbox_method: SandboxMethod::Auto,
+            requirements: PathBuf::from(REQUIREMENTS),
             http_workers: cores.min(4),
             max_connections: 16_384,
             max_processes_per_connection: 256,

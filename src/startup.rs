@@ -21,13 +21,13 @@ use crate::actors::skills_watcher::SkillsWatcher;
 use crate::actors::supervisor::{Supervise, Supervisor, SupervisorHandle};
 use crate::actors::thread::{Surroundings, ThreadRegistry};
 use crate::actors::{Handle, Kernel};
-use crate::config::ConfigLoader;
+use crate::config::{ConfigLoader, ThreadOverrides};
 use crate::engine::extension::{Extension, Extensions};
 use crate::engine::skills::SkillsExtension;
 use crate::engine::turn::run_turn;
 use crate::exec::place::LocalPlace;
 use crate::exec::{Environments, Sandbox};
-use crate::model::Models;
+use crate::model::{Catalog, Models};
 use crate::protocol::ConfigWarningNotification;
 use crate::rpc::EncodedNotification;
 use crate::rpc::context::{ClientDirectory, Services, TurnCounter};
@@ -171,7 +171,9 @@ pub(crate) fn services(
         idle_unload: settings.idle_unload,
         replay: replay.clone(),
     });
-    let config = Arc::new(ConfigLoader::new(home.clone(), server_cwd, config));
+    let config =
+        Arc::new(ConfigLoader::new(home.clone(), server_cwd, config).with_requirements(settings.requirements.clone()));
+    let catalog = catalog(&config);
     let (skills, watched_roots) = (Arc::new(Skills::new(config.clone())), Arc::<WatchedRoots>::default());
     let skilled: Arc<dyn Extension> = Arc::new(SkillsExtension::new(skills.clone(), watched_roots.clone()));
     let services = Arc::new(Services {
@@ -184,7 +186,7 @@ pub(crate) fn services(
         store: threads_on_disk,
         sandbox,
         environments: Arc::new(environments),
-        models: Models::new(home.clone()),
+        models: Models::new(home.clone(), catalog),
         threads: Arc::new(threads),
         processes: Arc::new(Processes::new(ProcessLimits {
             each_connection: settings.max_processes_per_connection,
@@ -204,6 +206,18 @@ pub(crate) fn services(
     });
     tell_warnings(&services, store);
     Ok(services)
+}
+
+/// The models that are known: those of the configured file, else the bundled ones and what the provider lists.
+fn catalog(config: &ConfigLoader) -> Catalog {
+    if let Some(file) = config.model_catalog() {
+        return Catalog::of_file(&file);
+    }
+    match config.resolve(&ThreadOverrides::default()) {
+        Ok(resolved) => Catalog::of_home(config.home(), &resolved.model_provider, &resolved.provider),
+        // With a configuration that does not hold nobody is asked for anything.
+        Err(_) => Catalog::default(),
+    }
 }
 
 /// Finds out by which way commands are confined, aside: the first client need not wait for it.

@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::config::agent_roles::{self, RoleLayer};
 use crate::config::file::{ConfigProblem, FileCache};
-use crate::config::merging::{lay, set_path, to_toml};
-use crate::config::provider::{ProviderConfig, builtin_providers};
 use crate::config::reading::MANAGED_FILE;
 use crate::config::resolved::{ConfigToml, ResolvedConfig, TrustLevel};
-use crate::config::{AgentsConfig, ConfigError, features, permissions, trust};
+use crate::config::tables::{lay, set_path, to_toml};
+use crate::config::{
+    AgentsConfig, ConfigError, NETWORK_PROXY, NetworkConfig, features, model_catalog, permissions, provider, trust,
+    web_search,
+};
 use crate::protocol::{ApprovalsReviewer, AskForApproval, Personality, SandboxMode, SandboxPolicy};
 
 /// The system layer, read when it exists.
@@ -68,6 +70,8 @@ pub struct ConfigLoader {
     home: PathBuf,
     server_cwd: PathBuf,
     session_flags: toml::Table,
+    /// What an administrator demands.
+    pub(super) requirements: PathBuf,
     files: FileCache,
     /// Held while the user's file is changed.
     pub(super) editing: Mutex<()>,
@@ -91,10 +95,18 @@ impl ConfigLoader {
             home,
             server_cwd,
             session_flags,
+            requirements: PathBuf::from(crate::settings::REQUIREMENTS),
             files: FileCache::default(),
             editing: Mutex::default(),
             switched: RwLock::default(),
         }
+    }
+
+    /// The same with an administrator's demands from another file.
+    #[must_use]
+    pub fn with_requirements(mut self, file: PathBuf) -> Self {
+        self.requirements = file;
+        self
     }
 
     /// The home.
@@ -162,7 +174,8 @@ impl ConfigLoader {
         for file in self.common_files() {
             // A broken file counts as empty; `problems` reports it.
             if let Ok(table) = self.files.read(&file) {
-                lay(&mut merged, &table);
+                let folder = file.parent().unwrap_or(&self.home);
+                lay(&mut merged, &model_catalog::rooted(&table, folder));
             }
         }
         if let Some(profile) = merged.get("profile").and_then(|name| name.as_str()).map(str::to_string)
@@ -171,7 +184,7 @@ impl ConfigLoader {
                 .and_then(|all| all.get(&profile))
                 .and_then(|p| p.as_table())
         {
-            let values = values.clone();
+            let values = model_catalog::rooted(values, &self.home).into_owned();
             lay(&mut merged, &values);
         }
         let markers = root_markers(&merged);
@@ -179,16 +192,20 @@ impl ConfigLoader {
         let trust = trust::trust_level(&merged, cwd, root.as_deref());
         if trust == Some(TrustLevel::Trusted) {
             for folder in project_folders(cwd, root.as_deref()) {
-                if let Ok(table) = self.files.read(&folder.join(".codex/config.toml")) {
-                    let mut table = (*table).clone();
+                let folder = folder.join(".codex");
+                if let Ok(table) = self.files.read(&folder.join("config.toml")) {
+                    let mut table = model_catalog::rooted(&table, &folder).into_owned();
                     // By then it is found where the project begins.
                     table.retain(|key, _| !NOT_FOR_PROJECTS.contains(&key) && key != "project_root_markers");
                     lay(&mut merged, &table);
                 }
             }
         }
-        lay(&mut merged, &self.session_flags);
-        lay(&mut merged, &asked(overrides));
+        lay(
+            &mut merged,
+            &model_catalog::rooted(&self.session_flags, &self.server_cwd),
+        );
+        lay(&mut merged, &model_catalog::rooted(&asked(overrides), cwd));
         if let Ok(managed) = self.files.read(Path::new(MANAGED_FILE)) {
             lay(&mut merged, &managed);
         }
@@ -217,7 +234,10 @@ impl ConfigLoader {
         let roles = agent_roles::find(layers);
         let provider_id = overrides.model_provider.clone().or_else(|| toml.model_provider.clone());
         let provider_id = provider_id.unwrap_or_else(|| self.default_provider().to_string());
-        let provider = find_provider(&provider_id, &toml)?;
+        let provider = provider::find(&provider_id, &toml)?;
+        if let Some(catalog) = &toml.model_catalog_json {
+            model_catalog::read(catalog)?;
+        }
         let (default_approval, default_sandbox) = match trust {
             None => (AskForApproval::OnRequest, SandboxMode::ReadOnly),
             Some(TrustLevel::Trusted) => (AskForApproval::OnRequest, SandboxMode::WorkspaceWrite),
@@ -245,6 +265,16 @@ impl ConfigLoader {
                 &self.home,
             ),
         };
+        let features = self.switches(
+            toml.features
+                .iter()
+                .filter_map(|(key, value)| Some((key.as_str(), switch(value)?))),
+        );
+        let network = NetworkConfig::read(
+            toml.features.get(NETWORK_PROXY),
+            features.get(NETWORK_PROXY).copied().unwrap_or_default(),
+            self.demanded_network()?,
+        )?;
         let instructions_file = toml.model_instructions_file.as_ref().map(|file| self.home.join(file));
         let base_instructions = match (&overrides.base_instructions, &toml.instructions, &instructions_file) {
             (Some(text), _, _) | (None, Some(text), _) => Some(text.clone()),
@@ -256,6 +286,8 @@ impl ConfigLoader {
             (prompt, _) => prompt,
         };
         let compact_prompt = compact_prompt.filter(|prompt| !prompt.trim().is_empty());
+        let said = toml.features.iter();
+        let features = self.switches(said.filter_map(|(key, value)| Some((key.as_str(), value.as_bool()?))));
         Ok(ResolvedConfig {
             home: self.home.clone(),
             project_root,
@@ -300,12 +332,10 @@ impl ConfigLoader {
             allow_login_shell: toml.allow_login_shell.unwrap_or(true),
             background_terminal_max_timeout_ms: toml.background_terminal_max_timeout.unwrap_or(300_000),
             shell_environment_policy: toml.shell_environment_policy,
-            web_search: toml.web_search,
-            features: self.switches(
-                toml.features
-                    .iter()
-                    .filter_map(|(key, value)| Some((key.as_str(), value.as_bool()?))),
-            ),
+            web_search: web_search::mode_of(toml.web_search, &features),
+            web_search_options: Arc::new(toml.tools.web_search()),
+            features,
+            network,
             unstable_features_warning: !toml.suppress_unstable_features_warning,
             notify: toml.notify,
             interrupt_message: toml.agents.interrupt_message.unwrap_or(true),
@@ -353,7 +383,7 @@ impl ConfigLoader {
         let user = self.user_table();
         let said = [&self.session_flags, &*user]
             .into_iter()
-            .find_map(|table| table.get("features")?.get(key)?.as_bool());
+            .find_map(|table| switch(table.get("features")?.get(key)?));
         said.or_else(|| self.switched().get(key).copied())
             .unwrap_or_else(|| features::find(key).is_some_and(|feature| feature.default))
     }
@@ -363,7 +393,7 @@ impl ConfigLoader {
         let (merged, ..) = self.merged(&self.server_cwd, &BTreeMap::new());
         let table = merged.get("features").and_then(|features| features.as_table());
         let said = table.into_iter().flatten();
-        self.switches(said.filter_map(|(key, value)| Some((key.as_str(), value.as_bool()?))))
+        self.switches(said.filter_map(|(key, value)| Some((key.as_str(), switch(value)?))))
     }
 
     /// Switches features for as long as the server runs. What the configuration says about one still counts more.
@@ -400,25 +430,15 @@ fn asked(overrides: &BTreeMap<String, serde_json::Value>) -> toml::Table {
     asked
 }
 
+/// Whether a feature is on: some have settings of their own beside their switch.
+fn switch(feature: &toml::Value) -> Option<bool> {
+    feature.as_bool().or_else(|| feature.get("enabled")?.as_bool())
+}
+
 /// A file whose text is a setting.
 fn read_text(what: &str, file: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(file)
         .map_err(|error| ConfigError::Invalid(format!("failed to read {what} file {}: {error}", file.display())))
-}
-
-fn find_provider(id: &str, toml: &ConfigToml) -> Result<ProviderConfig, ConfigError> {
-    let builtins = builtin_providers(toml.openai_base_url.as_deref(), &|name| std::env::var(name).ok());
-    for name in toml.model_providers.keys() {
-        if builtins.contains_key(name) {
-            return Err(ConfigError::Invalid(format!(
-                "model_providers.{name}: `{name}` is built in and cannot be redefined; choose another id"
-            )));
-        }
-    }
-    let provider = toml.model_providers.get(id).or_else(|| builtins.get(id)).cloned();
-    let provider = provider.ok_or_else(|| ConfigError::UnknownProvider(id.to_string()))?;
-    provider.validate(id)?;
-    Ok(provider)
 }
 
 /// What shows that a folder is the top of a project.

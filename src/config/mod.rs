@@ -12,7 +12,8 @@ pub mod features;
 mod file;
 mod layers;
 mod loader;
-mod merging;
+mod model_catalog;
+pub mod network;
 mod permissions;
 mod provider;
 mod reading;
@@ -22,7 +23,9 @@ mod shape;
 mod shell_environment;
 mod skills;
 mod strict;
+mod tables;
 mod trust;
+mod web_search;
 mod writing;
 
 #[cfg(test)]
@@ -33,14 +36,19 @@ pub use agents::{AgentRole, AgentsConfig};
 pub use file::ConfigProblem;
 pub use layers::{ConfigLayer, LayerKind};
 pub use loader::{ConfigLoader, ThreadOverrides};
+pub use model_catalog::{
+    CatalogMeasure, CatalogModel, CatalogPatchTool, CatalogSearch, CatalogShell, CatalogVisibility, ModelsResponse,
+};
+pub use network::{NETWORK_PROXY, NetworkConfig, NetworkFilter};
 pub use permissions::{PermissionsProfile, WORKSPACE_ROOTS};
 pub use provider::{ProviderAuthCommand, ProviderConfig, builtin_providers};
 pub use reading::{ConfigReading, ReadingError};
-pub use resolved::{CompactionScope, ResolvedConfig, TrustLevel, WebSearchMode};
+pub use resolved::{CompactionScope, ResolvedConfig, TrustLevel};
 pub use shell_environment::{InheritEnvironment, ShellEnvironmentPolicy};
 pub use skills::{SkillSwitch, SkillSwitches};
 pub use strict::StrictError;
 pub use trust::project_root;
+pub use web_search::{OLD_SWITCHES, WebSearchMode, WebSearchOptions};
 pub use writing::WritingError;
 
 /// What can go wrong with a configuration. The texts are those a client sees after `failed to load configuration: `.

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::config::ConfigError;
 use crate::files::normalised;
+use crate::network::{NetworkPolicy, NetworkSettings};
 use crate::protocol::{
     AbsolutePathBuf, FileSystemAccessMode, FileSystemPath, FileSystemSandboxEntry, FileSystemSpecialPath,
 };
@@ -28,8 +29,12 @@ pub struct PermissionsProfile {
     pub id: String,
     /// What may be done where. The entry nearest to a path decides.
     pub entries: Vec<FileSystemSandboxEntry>,
-    /// Whether the network may be used.
+    /// How far below their fixed folders what patterns close is looked for.
+    pub scan_depth: Option<usize>,
+    /// Whether the network may be used, without anybody looking at it.
     pub network: bool,
+    /// What else is said of the network. Where that limits it, `network` is false: only a proxy can see to it.
+    pub filter: NetworkSettings,
     /// Further roots of the workspace.
     pub workspace_roots: Vec<PathBuf>,
     /// The home, whose memories may be written by whoever may write anything.
@@ -44,7 +49,7 @@ pub struct PermissionsProfile {
 pub(super) struct PermissionProfileToml {
     workspace_roots: BTreeMap<String, bool>,
     filesystem: FilesystemPermissionsToml,
-    network: NetworkToml,
+    network: NetworkSettings,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -60,14 +65,6 @@ struct FilesystemPermissionsToml {
 enum FilesystemPermissionToml {
     Access(FileSystemAccessMode),
     Scoped(BTreeMap<String, FileSystemAccessMode>),
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-struct NetworkToml {
-    enabled: bool,
-    mode: Option<String>,
-    domains: BTreeMap<String, toml::Value>,
 }
 
 /// The profiles of a configuration, none when it has no table of them.
@@ -125,19 +122,21 @@ impl PermissionProfileToml {
                  filesystem permissions."
             ));
         }
-        let limited =
-            self.network.mode.as_deref().is_some_and(|mode| mode != "full") || !self.network.domains.is_empty();
-        if self.network.enabled && limited {
+        NetworkPolicy::new(&[&self.network], None).map_err(|error| error.to_string())?;
+        if let Some(key) = self.network.unheeded() {
             compiled.warnings.push(format!(
-                "Permissions profile `{name}` limits which hosts may be reached. That needs a network proxy, which this \
-                 version of Greenroom does not have, so commands have no network at all under this profile."
+                "Permissions profile `{name}` sets `network.{key}`, which has no effect: commands behind the network proxy \
+                 reach no Unix sockets."
             ));
         }
+        let enabled = self.network.enabled == Some(true);
         let roots = self.workspace_roots.iter().filter(|(_, counts)| **counts);
         Ok(PermissionsProfile {
             id: name.to_owned(),
             entries: compiled.entries,
-            network: self.network.enabled && !limited,
+            scan_depth: self.filesystem.glob_scan_max_depth,
+            network: enabled && !self.network.limits(),
+            filter: self.network.clone(),
             workspace_roots: roots
                 .filter_map(|(root, _)| at_home(root).or_else(|| Some(PathBuf::from(root))))
                 .collect(),
@@ -319,7 +318,9 @@ mod tests {
                 r#"{"type":"special","value":{"kind":"root"}}"#,
             ]
         );
-        assert!(profile.warnings.is_empty());
+        assert!(profile.warnings.is_empty() && profile.scan_depth.is_none());
+        let deep = of("glob_scan_max_depth = 3\n\"/a\" = { \"**/*.env\" = \"none\" }").unwrap();
+        assert_eq!(deep.scan_depth, Some(3));
     }
 
     #[test]
@@ -369,8 +370,8 @@ mod tests {
             domains = { \"a.example\" = \"allow\" }\n";
         let limited = selected("p", limited).unwrap();
         assert_eq!(
-            (limited.network, limited.warnings.len()),
-            (false, 1),
+            (limited.network, limited.filter.enabled, limited.warnings.len()),
+            (false, Some(true), 0),
             "never more than it says"
         );
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::config::ConfigError;
+use crate::config::resolved::ConfigToml;
 
 /// The id of the built-in offline model.
 const REHEARSAL: &str = "rehearsal";
@@ -158,4 +159,20 @@ pub fn builtin_providers(
             },
         ),
     ])
+}
+
+/// The provider called `id`, as the configuration or the built-in ones describe it.
+pub(super) fn find(id: &str, toml: &ConfigToml) -> Result<ProviderConfig, ConfigError> {
+    let builtins = builtin_providers(toml.openai_base_url.as_deref(), &|name| std::env::var(name).ok());
+    for name in toml.model_providers.keys() {
+        if builtins.contains_key(name) {
+            return Err(ConfigError::Invalid(format!(
+                "model_providers.{name}: `{name}` is built in and cannot be redefined; choose another id"
+            )));
+        }
+    }
+    let provider = toml.model_providers.get(id).or_else(|| builtins.get(id)).cloned();
+    let provider = provider.ok_or_else(|| ConfigError::UnknownProvider(id.to_string()))?;
+    provider.validate(id)?;
+    Ok(provider)
 }

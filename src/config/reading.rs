@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::config::loader::{NOT_FOR_PROJECTS, SYSTEM_FILE, project_folders};
-use crate::config::merging::merge;
 use crate::config::resolved::{ConfigToml, TrustLevel};
-use crate::config::{ConfigError, ConfigLoader, ConfigProblem, ThreadOverrides, features, shape};
+use crate::config::tables::merge;
+use crate::config::{ConfigError, ConfigLoader, ConfigProblem, ThreadOverrides, features, model_catalog, shape};
 use crate::files::is_placeholder;
 use crate::protocol::{AbsolutePathBuf, ConfigLayer, ConfigLayerMetadata, ConfigLayerSource};
 
@@ -80,7 +80,10 @@ impl ConfigLoader {
         let mut effective = toml::Table::new();
         let mut origins = BTreeMap::new();
         for layer in layers.iter().filter(|layer| layer.disabled.is_none()) {
-            merge(&mut effective, &layer.table);
+            merge(
+                &mut effective,
+                &model_catalog::rooted(&layer.table, &self.folder_of(layer)),
+            );
             let metadata = layer.metadata();
             for_leaves(&layer.table, &mut |path| {
                 origins.insert(path.to_owned(), metadata.clone());
@@ -153,6 +156,18 @@ impl ConfigLoader {
             layers.push(layer(source, managed));
         }
         Ok(layers)
+    }
+
+    /// Where the paths of a layer start.
+    fn folder_of(&self, layer: &Layer) -> PathBuf {
+        let file = match &layer.source {
+            ConfigLayerSource::System { file }
+            | ConfigLayerSource::User { file, .. }
+            | ConfigLayerSource::LegacyManagedConfigTomlFromFile { file } => file.as_path(),
+            ConfigLayerSource::Project { dot_codex_folder } => return dot_codex_folder.as_path().to_path_buf(),
+            _ => return self.server_cwd().to_path_buf(),
+        };
+        file.parent().unwrap_or(self.home()).to_path_buf()
     }
 
     fn project_layers(&self, cwd: &Path) -> Result<Vec<Layer>, ConfigProblem> {

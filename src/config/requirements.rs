@@ -1,18 +1,28 @@
-//! What an administrator demands: `/etc/codex/requirements.toml`.
-
-use std::collections::BTreeMap;
-use std::path::Path;
+//! What an administrator demands: `/etc/codex/requirements.toml`, unless greenroom.toml names another file.
 
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 use crate::config::reading::to_json;
-use crate::config::{ConfigLoader, ConfigProblem};
+use crate::config::{ConfigError, ConfigLoader, ConfigProblem};
+use crate::network::{Listed, NetworkSettings};
 use crate::protocol::{
     ApprovalsReviewer, AskForApproval, ConfigRequirements, ResidencyRequirement, SandboxMode, config,
 };
 
-const FILE: &str = "/etc/codex/requirements.toml";
+/// What is demanded of the network.
+const NETWORK: &str = "experimental_network";
+
+/// `[experimental_network]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Network {
+    allowed_domains: Option<Vec<String>>,
+    denied_domains: Option<Vec<String>>,
+    #[serde(flatten)]
+    settings: NetworkSettings,
+}
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -30,13 +40,48 @@ impl ConfigLoader {
     /// The requirements; none without the file. Blocking.
     pub fn requirements(&self) -> Result<Option<ConfigRequirements>, String> {
         let table = self
-            .read(Path::new(FILE))
+            .read(&self.requirements)
             .map_err(|problem: ConfigProblem| problem.to_string())?;
         match table.is_empty() {
             true => Ok(None),
             false => understood(&table).map(Some),
         }
     }
+}
+
+impl ConfigLoader {
+    /// What is demanded of the network of commands; none when nothing is. Blocking.
+    pub(super) fn demanded_network(&self) -> Result<Option<NetworkSettings>, ConfigError> {
+        let table = self.read(&self.requirements).map_err(ConfigError::File)?;
+        match table.get(NETWORK) {
+            Some(network) => demanded(network.clone()).map_err(ConfigError::Invalid),
+            None => Ok(None),
+        }
+    }
+}
+
+fn demanded(network: toml::Value) -> Result<Option<NetworkSettings>, String> {
+    let network: Network =
+        serde::Deserialize::deserialize(network).map_err(|error: toml::de::Error| error.message().to_owned())?;
+    let mut settings = network.settings;
+    if settings.enabled != Some(true) {
+        return Ok(None);
+    }
+    let listed = [
+        (network.allowed_domains, Listed::Allow),
+        (network.denied_domains, Listed::Deny),
+    ];
+    if !settings.domains.is_empty() && listed.iter().any(|(domains, _)| domains.is_some()) {
+        return Err(format!(
+            "`{NETWORK}.domains` cannot be combined with legacy `allowed_domains` or `denied_domains`"
+        ));
+    }
+    for (domains, says) in listed {
+        settings
+            .domains
+            .extend(domains.into_iter().flatten().map(|domain| (domain, says)));
+    }
+    Ok(Some(settings))
 }
 
 fn understood(table: &toml::Table) -> Result<ConfigRequirements, String> {
@@ -60,7 +105,7 @@ fn understood(table: &toml::Table) -> Result<ConfigRequirements, String> {
         enforce_residency: file.enforce_residency,
         feature_requirements: file.features,
         hooks: section("hooks").and_then(|hooks| serde_json::from_value(hooks).ok()),
-        network: section("experimental_network").and_then(|network| serde_json::from_value(network).ok()),
+        network: section(NETWORK).and_then(|network| serde_json::from_value(network).ok()),
     })
 }
 
@@ -100,6 +145,13 @@ mod tests {
             (network.enabled, network.allow_upstream_proxy),
             (Some(true), Some(true))
         );
+        let demand = |text: &str| demanded(text.parse::<toml::Table>().unwrap().into());
+        assert_eq!(demand("enabled = false\n").unwrap(), None);
+        let network = demand("enabled = true\nallowed_domains = [\"a.org\"]\ndenied_domains = [\"b.org\"]").unwrap();
+        let network = network.unwrap();
+        assert_eq!(network.domains.get("a.org"), Some(&Listed::Allow));
+        assert_eq!(network.domains.get("b.org"), Some(&Listed::Deny));
+        assert!(demand("enabled = true\nallowed_domains = []\ndomains = {\"a\" = \"allow\"}").is_err());
         assert!(understood(&"allowed_sandbox_modes = [\"x\"]".parse().unwrap()).is_err());
     }
 }

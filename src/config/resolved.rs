@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::config::agents::AgentsToml;
+use crate::config::network::NetworkConfig;
 use crate::config::permissions::Profiles;
+use crate::config::web_search::{ToolsToml, WebSearchMode, WebSearchOptions};
 use crate::config::{AgentsConfig, PermissionsProfile, ProviderConfig, ShellEnvironmentPolicy, features};
 use crate::protocol::{
     AbsolutePathBuf, ApprovalsReviewer, AskForApproval, Personality, ReasoningEffort, ReasoningSummary, SandboxMode,
@@ -23,18 +25,6 @@ pub enum TrustLevel {
     Untrusted,
 }
 
-/// `web_search`: whether and how the model may search the web.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum WebSearchMode {
-    /// Not offered.
-    Disabled,
-    /// From an index only.
-    Cached,
-    /// From the live web.
-    Live,
-}
-
 /// `[skills]`, as far as threads are concerned.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -48,6 +38,7 @@ pub(super) struct SkillsToml {
 pub(super) struct ConfigToml {
     pub(super) model: Option<String>,
     pub(super) model_provider: Option<String>,
+    pub(super) model_catalog_json: Option<PathBuf>,
     pub(super) model_providers: BTreeMap<String, ProviderConfig>,
     pub(super) openai_base_url: Option<String>,
     pub(super) approval_policy: Option<AskForApproval>,
@@ -83,6 +74,7 @@ pub(super) struct ConfigToml {
     pub(super) background_terminal_max_timeout: Option<u64>,
     pub(super) shell_environment_policy: ShellEnvironmentPolicy,
     pub(super) web_search: Option<WebSearchMode>,
+    pub(super) tools: ToolsToml,
     pub(super) features: BTreeMap<String, toml::Value>,
     pub(super) suppress_unstable_features_warning: bool,
     pub(super) agents: AgentsToml,
@@ -196,8 +188,12 @@ pub struct ResolvedConfig {
     pub shell_environment_policy: ShellEnvironmentPolicy,
     /// Web search; `None` = by sandbox (live with full access, else cached).
     pub web_search: Option<WebSearchMode>,
+    /// What a search is told.
+    pub web_search_options: Arc<WebSearchOptions>,
     /// Features that are not left to their defaults, by key.
     pub features: BTreeMap<String, bool>,
+    /// What confined commands may reach of the network, as far as profiles leave it open.
+    pub network: NetworkConfig,
     /// Whether clients are warned of features under development that are on.
     pub unstable_features_warning: bool,
     /// The user's program that is told of turns that came to their end: itself and its first arguments.

@@ -154,7 +154,7 @@ async fn have_judged(cx: &ToolContext, item: &CommandItem, asked: Asked<'_>) -> 
     details.insert("tool".to_owned(), json!(cx.call.name));
     details.insert("tty".to_owned(), json!(asked.key.terminal));
     let planned = Planned {
-        item_id: item.id.clone(),
+        item_id: Some(item.id.clone()),
         started_at_ms,
         action: GuardianApprovalReviewAction::Command {
             command: item.command.clone(),

@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::config::{ResolvedConfig, TrustLevel};
+use crate::engine::hosts::Hosts;
 use crate::engine::pause::Pause;
 use crate::exec::permissions::Grants;
-use crate::exec::policy::{self, Policy, RuleFileError};
+use crate::exec::policy::{self, NetworkRule, Policy, RuleFileError};
 use crate::exec::{Sandbox, Sessions};
 
 /// What a user approved for the session: exactly this command, here, in this manner.
@@ -49,9 +50,12 @@ pub struct CommandState {
     pub sandbox: Arc<Sandbox>,
     /// Whether waiting for them counts.
     pub pause: Pause,
+    /// What was said of hosts.
+    pub hosts: Hosts,
     rules: RwLock<Arc<Policy>>,
     approved: Mutex<HashSet<ApprovalKey>>,
     granted: Mutex<Grants>,
+    notes: Mutex<Vec<String>>,
 }
 
 impl CommandState {
@@ -82,15 +86,41 @@ impl CommandState {
     }
 
     /// Allows a prefix for good: in the home's rules, and here at once. A failure to write is logged; the prefix then
-    /// counts for as long as the thread is loaded.
+    /// counts for as long as the thread is loaded. The model is told with the next outputs (the peer's words).
     pub async fn allow_prefix(&self, home: PathBuf, prefix: Vec<String>) {
         {
             let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
             *rules = Arc::new(rules.with_allowed(&prefix));
         }
+        let words = serde_json::to_string(&prefix).unwrap_or_default();
+        self.note(format!("Approved command prefix saved:\n- {words}"));
         let written = tokio::task::spawn_blocking(move || policy::append_prefix_rule(&home, &prefix)).await;
         if let Ok(Err(error)) = written {
             tracing::warn!(%error, "a command rule was not kept");
+        }
+    }
+
+    /// Keeps a text that the model is to be told before the next output of a tool.
+    pub fn note(&self, text: String) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+    }
+
+    /// The kept texts, which are kept no longer.
+    pub fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Keeps a rule about a host for good: in the home's rules, and here at once, where it counts for as long as the thread
+    /// is loaded even if it could not be written.
+    pub async fn keep_host(&self, home: PathBuf, rule: NetworkRule) -> Result<(), String> {
+        {
+            let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+            *rules = Arc::new(rules.with_host(rule.clone()));
+        }
+        match tokio::task::spawn_blocking(move || policy::append_network_rule(&home, &rule)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(error) => Err(error.to_string()),
         }
     }
 

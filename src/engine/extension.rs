@@ -17,8 +17,8 @@ pub struct ThreadStart {
     pub cwd: PathBuf,
     /// The configuration it is loaded with.
     pub config: Arc<ResolvedConfig>,
-    /// How many tokens its model takes.
-    pub context_window: i64,
+    /// How many tokens its model takes, if that is known.
+    pub context_window: Option<i64>,
 }
 
 /// What extensions add to a thread.

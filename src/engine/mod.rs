@@ -13,6 +13,7 @@ pub mod guardian;
 pub mod history;
 pub mod hooks;
 pub mod host;
+pub mod hosts;
 pub mod items;
 pub mod pause;
 pub mod pending;

@@ -1,7 +1,7 @@
 //! Patience that stands still: while somebody asks the user something outside of this server, waiting does not count.
 //!
-//! State: whether it stands still, set by the thread, heard by every tool call that waits for a command. Time that was
-//! spent before stays spent.
+//! State: whether it stands still, set by the thread or held by a question about a host, heard by every tool call that
+//! waits for a command. Time that was spent before stays spent.
 
 use std::future::Future;
 use std::time::Duration;
@@ -10,19 +10,39 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Whether time counts.
-#[derive(Debug)]
-pub struct Pause(watch::Sender<bool>);
+#[derive(Debug, Default)]
+pub struct Pause(watch::Sender<Standing>);
 
-impl Default for Pause {
-    fn default() -> Self {
-        Pause(watch::Sender::new(false))
+/// Who has time stand still.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Standing {
+    /// Whether the thread does.
+    set: bool,
+    /// How many others do.
+    held: usize,
+}
+
+/// Time stands still until this is dropped.
+#[derive(Debug)]
+pub struct Held<'a>(&'a Pause);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|standing| standing.held -= 1);
     }
 }
 
 impl Pause {
     /// From now on time counts, or does not.
     pub fn set(&self, paused: bool) {
-        self.0.send_if_modified(|was| std::mem::replace(was, paused) != paused);
+        self.0
+            .send_if_modified(|standing| std::mem::replace(&mut standing.set, paused) != paused);
+    }
+
+    /// Has time stand still.
+    pub fn hold(&self) -> Held<'_> {
+        self.0.send_modify(|standing| standing.held += 1);
+        Held(self)
     }
 
     /// Lets `work` run to its end, or until it has had `patience`; `None` then.
@@ -30,7 +50,7 @@ impl Pause {
         let mut paused = self.0.subscribe();
         tokio::pin!(work);
         loop {
-            let standing = *paused.borrow_and_update();
+            let standing = *paused.borrow_and_update() != Standing::default();
             let since = Instant::now();
             tokio::select! {
                 biased;
@@ -67,6 +87,11 @@ mod tests {
         pause.set(true);
         let slow = tokio::time::sleep(5 * SHORT);
         assert_eq!(pause.within(SHORT, slow).await, Some(()));
+        pause.set(false);
+        let held = pause.hold();
+        assert_eq!(pause.within(SHORT, tokio::time::sleep(5 * SHORT)).await, Some(()));
+        drop(held);
+        pause.set(true);
         let began = Instant::now();
         let (ended, ()) = tokio::join!(pause.within(SHORT, pending::<()>()), async {
             tokio::time::sleep(5 * SHORT).await;

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::config::ResolvedConfig;
+use crate::config::{NetworkFilter, ResolvedConfig};
 use crate::engine::agents::AgentSeat;
 use crate::engine::commands::CommandState;
 use crate::engine::context::ProjectDocs;
@@ -26,7 +26,7 @@ use crate::exec::place::Bounds;
 use crate::exec::sandbox::Confinement;
 use crate::exec::sandbox::policy::Place;
 use crate::hooks::PresentHooks;
-use crate::model::catalog::ModelInfo;
+use crate::model::catalog::{Catalog, ModelInfo};
 use crate::model::{InputItem, ModelProvider, RequestIdentity};
 use crate::protocol::TurnDiffUpdatedNotification;
 use crate::store::Recorder;
@@ -35,6 +35,8 @@ use crate::store::Recorder;
 pub struct ThreadServices {
     /// The configuration the thread was loaded with.
     pub config: Arc<ResolvedConfig>,
+    /// The models that are known.
+    pub catalog: Arc<Catalog>,
     /// Where the model answers.
     pub provider: Arc<dyn ModelProvider>,
     /// What the provider is told about the thread.
@@ -79,9 +81,6 @@ impl ThreadServices {
         self.commands.rules().allowed_prefixes()
     }
 }
-
-/// The feature that lets confined commands reach the network through a filter alone.
-pub const NETWORK_PROXY: &str = "network_proxy";
 
 #[derive(Debug, Default)]
 struct TurnGrants {
@@ -194,9 +193,19 @@ impl TurnScope {
             home: &config.home,
         };
         grants.widen(&mut confinement, &place);
-        // Whoever switched the proxy on wants the network filtered, which nothing here does.
-        confinement.network &= !config.feature(NETWORK_PROXY);
+        if let Some(filter) = self.network_filter() {
+            let wanted = confinement.network || filter.opened || filter.managed;
+            confinement.network = false;
+            if wanted {
+                confinement.filter();
+            }
+        }
         Some(confinement)
+    }
+
+    /// What looks at the network of confined commands; none when nothing does.
+    pub fn network_filter(&self) -> Option<NetworkFilter> {
+        self.services.config.network.filter(self.settings.profile.as_deref())
     }
 
     /// What holds for patches, and for commands that are not let out, in an environment on another machine; none for one
@@ -204,18 +213,21 @@ impl TurnScope {
     pub fn bounds_there(&self, environment: &Environment) -> Option<Bounds> {
         let remote = environment.place.is_remote();
         let mut bounds = remote.then(|| environments::bounds_there(&self.settings, &environment.cwd))?;
-        if self.services.config.feature(NETWORK_PROXY) {
+        // The proxy is here, and not there.
+        if self.network_filter().is_some() {
             bounds.close_network();
         }
         Some(bounds)
     }
 
-    /// Whether a file of an environment may not even be read. Touches the disk.
-    pub fn hides(&self, environment: &Environment, path: &Path) -> bool {
+    /// Whether a file of an environment may not even be read that is called `path` and lies at `real`. Touches the disk.
+    pub fn hides(&self, environment: &Environment, path: &Path, real: &Path) -> bool {
         match environment.place.is_remote() {
             // What a profile hides has its names here.
             true => !self.settings.reads_all(),
-            false => self.confinement(&self.granted()).is_some_and(|held| held.hides(path)),
+            false => self
+                .confinement(&self.granted())
+                .is_some_and(|held| held.hides(path, real)),
         }
     }
 

@@ -89,6 +89,7 @@ impl SubThread {
         let services = ThreadServices {
             environments: parent.services.environments.clone(),
             config: Arc::new(config),
+            catalog: Arc::clone(&above.catalog),
             provider: Arc::clone(&above.provider),
             identity: Arc::new(RequestIdentity {
                 thread_id: id.to_string(),

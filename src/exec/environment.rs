@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use crate::config::{InheritEnvironment, ShellEnvironmentPolicy};
+use crate::network::{self, NetworkPolicy};
 use crate::protocol::ThreadId;
 
 /// What `inherit = "core"` keeps.
@@ -58,6 +59,12 @@ pub fn additions(thread: ThreadId, network_off: bool) -> BTreeMap<String, String
         added.insert("CODEX_SANDBOX_NETWORK_DISABLED".to_owned(), "1".to_owned());
     }
     added
+}
+
+/// What a command behind the proxy gets beside that.
+pub fn behind_proxy(policy: &NetworkPolicy) -> impl Iterator<Item = (OsString, OsString)> {
+    let variables = network::variables(policy.socks, policy.local);
+    variables.into_iter().map(|(name, value)| (name.into(), value.into()))
 }
 
 /// The part of `inherited` that the policy lets through, and what it sets.

@@ -3,8 +3,6 @@
 use std::io;
 use std::process::Stdio;
 
-use std::os::fd::AsRawFd;
-
 use tokio::process::{Child, Command};
 
 use crate::exec::sandbox::Launch;
@@ -28,6 +26,6 @@ pub fn spawn(launch: &Launch) -> io::Result<Child> {
     if let Some(folder) = std::env::var_os("TMPDIR") {
         command.env("TMPDIR", folder);
     }
-    prepare_child(&mut command, false, Some(launch.order.as_raw_fd()));
+    prepare_child(&mut command, false, launch.inherited());
     command.spawn()
 }

@@ -10,12 +10,13 @@ use futures_util::future::BoxFuture;
 
 use crate::config::ShellEnvironmentPolicy;
 use crate::exec::decision::SandboxAvailability;
-use crate::exec::environment::child_environment;
+use crate::exec::environment::{behind_proxy, child_environment};
 use crate::exec::files::{Files, LocalFiles};
 use crate::exec::pty::PtySize;
-use crate::exec::sandbox::Confinement;
+use crate::exec::sandbox::{Confinement, Launch};
 use crate::exec::spawn::SpawnRequest;
 use crate::exec::{Sandbox, Session, Sessions, SpawnError};
+use crate::network::Keeper;
 use crate::protocol::{AbsolutePathBuf, SandboxPolicy, ThreadId};
 
 /// What a command, or an operation on files, is held to on another machine, which finds out there what that comes to.
@@ -80,6 +81,8 @@ pub struct PlacedCommand<'a> {
     pub terminal: Option<PtySize>,
     /// What it is held to; none lets it do everything.
     pub hold: Option<&'a Hold>,
+    /// Who decides which hosts it reaches, where it reaches them through the proxy alone.
+    pub keeper: Option<&'a Arc<dyn Keeper>>,
 }
 
 /// Where commands run and files are.
@@ -136,11 +139,22 @@ impl Place for LocalPlace {
                 Some(Hold::Here(confinement)) => Some(confinement.clone()),
                 Some(Hold::There(_)) => return Err(foreign()),
             };
-            let network_off = confinement.as_ref().is_some_and(|confinement| !confinement.network);
-            let environment = child_environment(command.environment, command.thread, network_off);
-            let launch = match confinement {
+            let launch = match confinement.clone() {
                 None => None,
-                Some(confinement) => Some(self.sandbox.launch(command.argv, confinement)?),
+                Some(confinement) => {
+                    let sandbox = Arc::clone(&self.sandbox);
+                    Some(sandbox.launch_elsewhere(command.argv.to_vec(), confinement).await?)
+                }
+            };
+            let proxied = launch.as_ref().is_some_and(Launch::is_proxied);
+            let network_off = confinement.is_some_and(|confinement| !confinement.network) && !proxied;
+            let mut environment = child_environment(command.environment, command.thread, network_off);
+            let launch = match (launch, command.keeper) {
+                (Some(launch), Some(keeper)) if proxied => {
+                    environment.extend(behind_proxy(&keeper.policy()));
+                    Some(launch.kept_by(keeper))
+                }
+                (launch, _) => launch,
             };
             let request = SpawnRequest {
                 argv: command.argv,
@@ -149,7 +163,11 @@ impl Place for LocalPlace {
                 terminal: command.terminal,
                 confined: launch.as_ref(),
             };
-            sessions.start(item_id, &request)
+            let session = sessions.start(item_id, &request)?;
+            if let Some(launch) = launch {
+                launch.serve();
+            }
+            Ok(session)
         })
     }
 

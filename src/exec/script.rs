@@ -88,7 +88,7 @@ pub async fn run(script: Script<'_>) -> Result<Ended, ScriptError> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    prepare_child(&mut command, false, None);
+    prepare_child(&mut command, false, [None; 2]);
     let mut child = command.spawn()?;
     let mut group = Group(ProcessGroup::of(&child));
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());

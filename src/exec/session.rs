@@ -248,9 +248,27 @@ impl Session {
         }
     }
 
+    /// Kills it because it did what it may not; `why` is told in place of how it ended.
+    pub fn fail(&self, why: String) {
+        if matches!(self.phase(), Phase::Running) {
+            let _ = self.failure.set(why);
+            self.kill();
+        }
+    }
+
+    /// Why nobody is told how it ended, if that is so.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+
     /// Kills it and its children. The pump sees to the rest.
     pub fn kill(&self) {
         self.kill.cancel();
+    }
+
+    /// The exit code when a signal has ended it: a terminal's other end knows of no signals (as the peer tells it).
+    fn killed_code(&self) -> i32 {
+        if self.input.is_some() { 1 } else { KILLED }
     }
 
     fn buffers(&self) -> MutexGuard<'_, Buffers> {
@@ -302,7 +320,7 @@ async fn pump(session: Arc<Session>, mut child: Child, group: ProcessGroup, mut 
             }
             status = child.wait(), if ended.is_none() => {
                 group.leader_ended();
-                let code = status.ok().and_then(|status| status.code()).unwrap_or(KILLED);
+                let code = status.ok().and_then(|status| status.code()).unwrap_or(session.killed_code());
                 ended = Some((code, Instant::now()));
                 session.phase.send_replace(Phase::Exited(code));
             }

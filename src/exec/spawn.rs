@@ -10,7 +10,7 @@
 //! as the server (an arbiter), never on the blocking pool.
 
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::RawFd;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -203,18 +203,19 @@ pub(super) fn on_terminal(command: &mut Command, size: PtySize) -> io::Result<Pt
 
 /// Starts a command whose streams are connected.
 pub(super) fn start(mut command: Command, request: &SpawnRequest<'_>) -> io::Result<(Child, ProcessGroup)> {
-    let order = request.confined.map(|launch| launch.order.as_raw_fd());
+    let inherited = request.confined.map(Launch::inherited).unwrap_or_default();
     let supervised = request.confined.is_some_and(|launch| launch.supervised);
     // Who is supervised takes its terminal itself.
-    prepare_child(&mut command, request.terminal.is_some() && !supervised, order);
+    prepare_child(&mut command, request.terminal.is_some() && !supervised, inherited);
     let child = command.spawn()?;
     let group = ProcessGroup::of(&child).ok_or_else(|| io::Error::other("the process ended before it was known"))?;
     Ok((child, ProcessGroup { supervised, ..group }))
 }
 
-/// Makes the child lead a session of its own, take its terminal, inherit nothing but `order`, and not outlive us.
+/// Makes the child lead a session of its own, take its terminal, inherit nothing but what is named, and not
+/// outlive us.
 #[allow(unsafe_code, reason = "pre_exec has no safe form")]
-pub(super) fn prepare_child(command: &mut Command, terminal: bool, order: Option<RawFd>) {
+pub(super) fn prepare_child(command: &mut Command, terminal: bool, inherited: [Option<RawFd>; 2]) {
     let parent = nix::unistd::getpid();
     // SAFETY: the closure runs between fork and exec and makes only async-signal-safe system calls: setsid, ioctl,
     // prctl, getppid, close_range, fcntl. It does not allocate, lock or touch memory shared with other threads.
@@ -238,10 +239,10 @@ pub(super) fn prepare_child(command: &mut Command, terminal: bool, order: Option
             }
             #[cfg(not(target_os = "linux"))]
             let _ = parent;
-            if let Some(order) = order
-                && nix::libc::fcntl(order, nix::libc::F_SETFD, 0) == -1
-            {
-                return Err(io::Error::last_os_error());
+            for descriptor in inherited.into_iter().flatten() {
+                if nix::libc::fcntl(descriptor, nix::libc::F_SETFD, 0) == -1 {
+                    return Err(io::Error::last_os_error());
+                }
             }
             Ok(())
         });

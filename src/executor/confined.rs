@@ -15,7 +15,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::files::FileJob;
 use super::refusal::Refusal;
-use crate::exec::permissions::places::spots;
+use crate::exec::permissions::places::{loader, readable, spots};
 use crate::exec::sandbox::Confinement;
 use crate::exec::sandbox::policy::Place;
 use crate::exec::{Sandbox, helper};
@@ -38,11 +38,18 @@ pub(super) async fn confinement(context: FileSystemSandboxContext) -> Result<Opt
 }
 
 fn resolve(context: &FileSystemSandboxContext) -> Result<Option<Confinement>, Refusal> {
+    let depth;
     let (entries, network) = match &context.permissions {
         FilePermissions::Disabled | FilePermissions::External { .. } => return Ok(None),
         FilePermissions::Managed { file_system, network } => match file_system {
             FileRules::Unrestricted => return Ok(None),
-            FileRules::Restricted { entries, .. } => (entries, *network == Network::Enabled),
+            FileRules::Restricted {
+                entries,
+                glob_scan_max_depth,
+            } => {
+                depth = *glob_scan_max_depth;
+                (entries, *network == Network::Enabled)
+            }
         },
     };
     let cwd: Vec<AbsolutePathBuf> = context.cwd.iter().map(|cwd| AbsolutePathBuf::rooted(&cwd.0)).collect();
@@ -72,13 +79,17 @@ fn resolve(context: &FileSystemSandboxContext) -> Result<Option<Confinement>, Re
         .iter()
         .filter(|entry| entry.access != FileSystemAccessMode::Write)
     {
-        let paths = spots(&known(&entry.path)?, &place).into_iter().map(|spot| spot.path);
-        match (entry.access, &entry.path) {
-            (FileSystemAccessMode::None, FileSystemPath::GlobPattern { pattern }) => confinement.hide_pattern(pattern),
+        let path = known(&entry.path)?;
+        let paths = spots(&path, &place).into_iter().map(|spot| spot.path);
+        match (entry.access, &path) {
+            (FileSystemAccessMode::None, FileSystemPath::GlobPattern { pattern }) => {
+                let folder = cwd.first().map_or(Path::new("/"), AbsolutePathBuf::as_path);
+                confinement.hide_pattern(folder, pattern, depth);
+            }
             (FileSystemAccessMode::None, _) => confinement.hide(paths),
             _ => {
                 let paths: Vec<PathBuf> = paths.collect();
-                confinement.show(paths.iter().cloned());
+                confinement.show(readable(&path, &place).into_iter());
                 // What is protected by its name already needs no more.
                 let kept = paths.into_iter().filter(|path| confinement.allows_writing(path));
                 let kept: Vec<PathBuf> = kept.collect();
@@ -109,16 +120,26 @@ enum Told {
 }
 
 /// Does an operation under a confinement.
-pub(super) async fn perform(job: &FileJob, confinement: Confinement, sandbox: &Arc<Sandbox>) -> Result<Value, Refusal> {
+pub(super) async fn perform(
+    job: &FileJob,
+    mut confinement: Confinement,
+    sandbox: &Arc<Sandbox>,
+) -> Result<Value, Refusal> {
     let failed = |why: String| Refusal::internal(format!("fs sandbox helper failed: {why}"));
-    // The process below cannot take away what lies in a folder that it may write to, so that is looked at here.
-    if !job.written().await?.iter().all(|path| confinement.allows_writing(path)) {
+    // The process below cannot take away what lies in a folder that it may write to, and sees more than it may read
+    // where it may read little, because it has to be loaded itself. So that is looked at here.
+    let touched = job.touched().await?;
+    let allowed = touched.written.iter().all(|path| confinement.allows_writing(path))
+        && touched.read.iter().all(|(path, real)| !confinement.hides(path, real));
+    if !allowed {
         return Err(std::io::Error::from_raw_os_error(libc::EACCES).into());
     }
+    confinement.show(loader().into_iter());
     let order = serde_json::to_vec(job).map_err(|error| failed(error.to_string()))?;
     let argv = ["/proc/self/exe".to_owned(), FILES_WORD.to_owned()];
-    let launch = sandbox
-        .launch(&argv, confinement)
+    let launch = Arc::clone(sandbox)
+        .launch_elsewhere(argv.to_vec(), confinement)
+        .await
         .map_err(|error| failed(error.to_string()))?;
     let mut child = helper::spawn(&launch).map_err(|error| failed(error.to_string()))?;
     let (input, output) = (child.stdin.take(), child.stdout.take());

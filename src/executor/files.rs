@@ -43,6 +43,15 @@ pub(super) enum FileJob {
     Copy(CopyParams),
 }
 
+/// What an operation touches.
+#[derive(Debug)]
+pub(super) struct Touched {
+    /// The path that it reads: as it was named, and with links resolved.
+    pub(super) read: Option<(PathBuf, PathBuf)>,
+    /// The path that it writes to or removes, links resolved.
+    pub(super) written: Option<PathBuf>,
+}
+
 /// Does the operations of a connection until there are no more.
 pub(super) async fn work(mut jobs: mpsc::Receiver<(RequestId, FileJob)>, outbox: Outbox, sandbox: Arc<Sandbox>) {
     while let Some((id, job)) = jobs.recv().await {
@@ -73,17 +82,23 @@ impl FileJob {
         }
     }
 
-    /// The paths that it writes to or removes, links resolved.
-    pub(super) async fn written(&self) -> Result<Vec<PathBuf>, Refusal> {
-        let path = match self {
-            FileJob::Read(_) | FileJob::Metadata(_) | FileJob::ReadDirectory(_) => return Ok(Vec::new()),
-            FileJob::Write(params) => &params.path,
-            FileJob::CreateDirectory(params) => &params.path,
-            FileJob::Remove(params) => &params.path,
-            FileJob::Copy(params) => &params.destination_path,
+    /// The paths that it reads and those that it writes to or removes.
+    pub(super) async fn touched(&self) -> Result<Touched, Refusal> {
+        let (read, written) = match self {
+            FileJob::Read(params) | FileJob::Metadata(params) | FileJob::ReadDirectory(params) => {
+                (Some(&params.path), None)
+            }
+            FileJob::Write(params) => (None, Some(&params.path)),
+            FileJob::CreateDirectory(params) => (None, Some(&params.path)),
+            FileJob::Remove(params) => (None, Some(&params.path)),
+            FileJob::Copy(params) => (Some(&params.source_path), Some(&params.destination_path)),
         };
-        let path = path.0.clone();
-        tokio::task::spawn_blocking(move || vec![resolved(&path)])
+        let (read, written) = (read.map(|path| path.0.clone()), written.map(|path| path.0.clone()));
+        let resolve = move || Touched {
+            read: read.map(|path| (path.clone(), resolved(&path))),
+            written: written.map(|path| resolved(&path)),
+        };
+        tokio::task::spawn_blocking(resolve)
             .await
             .map_err(|error| Refusal::internal(error.to_string()))
     }

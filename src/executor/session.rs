@@ -204,9 +204,9 @@ impl Session {
             return Ok(None);
         };
         let network = confinement.network;
-        let launch = executor
-            .sandbox
-            .launch(&params.argv, confinement)
+        let launch = Arc::clone(&executor.sandbox)
+            .launch_elsewhere(params.argv.clone(), confinement)
+            .await
             .map_err(|error| Refusal::internal(error.to_string()))?;
         Ok(Some((launch, network)))
     }

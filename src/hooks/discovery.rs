@@ -123,7 +123,7 @@ impl HookSet {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
             Err(error) => {
                 self.warnings
-                    .push(format!("failed to read hooks file {}: {error}", path.display()));
+                    .push(format!("failed to read hooks config {}: {error}", path.display()));
                 return None;
             }
         };
@@ -131,7 +131,7 @@ impl HookSet {
             Ok(mut file) => file.get_mut("hooks").map(Value::take),
             Err(error) => {
                 self.warnings
-                    .push(format!("failed to parse hooks file {}: {error}", path.display()));
+                    .push(format!("failed to parse hooks config {}: {error}", path.display()));
                 None
             }
         }

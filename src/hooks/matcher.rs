@@ -1,6 +1,6 @@
 //! Which of several names a hook is meant for.
 
-use regex_lite::Regex;
+use regex::Regex;
 
 /// What a hook's `matcher` says.
 #[derive(Debug, Clone)]

@@ -121,7 +121,7 @@ fn what_cannot_be_used_is_passed_over_with_a_warning() {
     );
     std::fs::write(home.path().join("hooks.json"), "{").unwrap();
     let set = HookSet::discover(&[layer(home.path(), "")]);
-    assert!(set.warnings[0].starts_with("failed to parse hooks file"));
+    assert!(set.warnings[0].starts_with("failed to parse hooks config"));
 }
 
 #[test]

@@ -213,7 +213,17 @@ fn printed(event: HookEventName, text: &str) -> Verdict {
     verdict
 }
 
-fn answered(event: HookEventName, output: Output) -> Verdict {
+fn answered(event: HookEventName, mut output: Output) -> Verdict {
+    let message = output.system_message.take();
+    let mut verdict = judged(event, output);
+    if let Some(message) = message {
+        let warning = entry(HookOutputEntryKind::Warning, &message);
+        verdict.entries.insert(0, warning);
+    }
+    verdict
+}
+
+fn judged(event: HookEventName, output: Output) -> Verdict {
     let mut verdict = Verdict::quiet();
     let event_name = name(event);
     let unsupported = |what: &str| Verdict::failed(format!("{event_name} hook returned unsupported {what}"));
@@ -227,9 +237,6 @@ fn answered(event: HookEventName, output: Output) -> Verdict {
         if output.suppress_output {
             return unsupported("suppressOutput");
         }
-    }
-    if let Some(message) = &output.system_message {
-        verdict.entries.push(entry(HookOutputEntryKind::Warning, message));
     }
     let specific = output
         .hook_specific_output

@@ -4,18 +4,20 @@
 //! Other requests about a command may come as soon as it runs, long before its answer.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::config::ResolvedConfig;
-use crate::engine::scope::NETWORK_PROXY;
+use crate::config::{NetworkFilter, ResolvedConfig};
+use crate::exec::environment::behind_proxy;
 use crate::exec::sandbox::policy::Place;
 use crate::exec::sandbox::{Launch, LaunchError, Rules};
 use crate::methods::process_setup::{
     OUTPUT_CAP, TIMEOUT, environment, input, named_program, quoted, server_config, taken, terminal_size, time_limit,
 };
+use crate::network::{Fixed, Keeper};
 use crate::protocol::{
     AbsolutePathBuf, CommandExecParams, CommandExecResizeParams, CommandExecResizeResponse, CommandExecResponse,
     CommandExecTerminateParams, CommandExecTerminateResponse, CommandExecWriteParams, CommandExecWriteResponse,
@@ -58,10 +60,23 @@ pub async fn exec(cx: RequestContext, params: CommandExecParams) -> Result<Comma
         },
     };
     let mut environment = environment(&config, params.env);
-    if !rules.network() {
-        environment.insert(NETWORK_OFF.into(), "1".into());
+    let filter = match &rules {
+        Rules::Configured(profile) => config.network.filter(Some(profile)),
+        Rules::Policy(_) | Rules::Profile(_) => config.network.filter(None),
+    };
+    let network = rules.network();
+    let mut confined = confine(&cx, &config, &params.command, rules, filter.as_ref()).await?;
+    match (&filter, confined.take_if(|launch| launch.is_proxied())) {
+        (Some(filter), Some(launch)) => {
+            environment.extend(behind_proxy(&filter.policy));
+            let keeper: Arc<dyn Keeper> = Arc::new(Fixed(filter.policy.clone()));
+            confined = Some(launch.kept_by(&keeper));
+        }
+        _ if !network || (filter.is_some() && confined.is_some()) => {
+            environment.insert(NETWORK_OFF.into(), "1".into());
+        }
+        _ => {}
     }
-    let confined = confine(&cx, &config, &params.command, rules).await?;
     let (ended, end) = oneshot::channel();
     let server_folder = cx.services.config.server_cwd();
     let seed = ProcessSeed {
@@ -142,11 +157,12 @@ async fn confine(
     config: &ResolvedConfig,
     argv: &[String],
     rules: Rules,
+    filter: Option<&NetworkFilter>,
 ) -> Result<Option<Launch>, RpcError> {
     let sandbox = cx.services.sandbox.clone();
     let argv = argv.to_vec();
     let home = config.home.clone();
-    let filtered = config.feature(NETWORK_PROXY);
+    let filtered = filter.map(|filter| filter.opened || filter.managed);
     let roots = [AbsolutePathBuf::rooted(cx.services.config.server_cwd())];
     let launch = move || {
         let place = Place {
@@ -156,8 +172,10 @@ async fn confine(
         let Some(mut confinement) = rules.resolve(&place) else {
             return Ok(None);
         };
-        // As for commands of the model: nothing here filters the network.
-        confinement.network &= !filtered;
+        match filtered {
+            Some(opened) if opened || confinement.network => confinement.filter(),
+            _ => {}
+        }
         sandbox.launch(&argv, confinement).map(Some)
     };
     let launch = tokio::task::spawn_blocking(launch).await;

@@ -1,32 +1,26 @@
 //! `model/list`: the catalog in pages.
 //!
-//! The list is the same for the whole life of the process, so it is turned into wire form once. A cursor is the number
-//! of models before the page.
+//! A cursor is the number of models before the page.
 
-use std::sync::LazyLock;
-
-use crate::model::catalog::{self, ModelInfo, Visibility};
+use crate::model::{ModelInfo, ModelList};
 use crate::protocol::{
-    Model, ModelListParams, ModelListResponse, ModelServiceTier, ModelUpgradeInfo, ReasoningEffort,
-    ReasoningEffortOption,
+    Model, ModelAvailabilityNux, ModelListParams, ModelListResponse, ModelServiceTier, ModelUpgradeInfo,
+    ReasoningEffort, ReasoningEffortOption,
 };
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
 
-static VISIBLE: LazyLock<Vec<Model>> = LazyLock::new(|| listed(|model| model.visibility == Visibility::List));
-static ALL: LazyLock<Vec<Model>> = LazyLock::new(|| listed(|model| model.visibility != Visibility::Never));
-
 /// `model/list`.
-pub async fn list(_cx: RequestContext, params: ModelListParams) -> Result<ModelListResponse, RpcError> {
-    page(&params)
+pub async fn list(cx: RequestContext, params: ModelListParams) -> Result<ModelListResponse, RpcError> {
+    let catalog = cx.services.models.catalog();
+    catalog.refresh(&cx.asker()).await;
+    page(&catalog.list(), &params)
 }
 
-fn page(params: &ModelListParams) -> Result<ModelListResponse, RpcError> {
-    let models: &[Model] = if params.include_hidden == Some(true) {
-        &ALL
-    } else {
-        &VISIBLE
-    };
+fn page(list: &ModelList, params: &ModelListParams) -> Result<ModelListResponse, RpcError> {
+    let hidden = params.include_hidden == Some(true);
+    let models: Vec<&ModelInfo> = list.available().filter(|model| hidden || model.visible).collect();
+    let default = list.default_model();
     let total = models.len();
     let start = match &params.cursor {
         None => 0,
@@ -42,50 +36,49 @@ fn page(params: &ModelListParams) -> Result<ModelListResponse, RpcError> {
     let limit = params.limit.map_or(total, |limit| limit.max(1) as usize);
     let end = start.saturating_add(limit).min(total);
     Ok(ModelListResponse {
-        data: models[start..end].to_vec(),
+        data: models[start..end].iter().map(|model| wire(model, default)).collect(),
         next_cursor: (end < total).then(|| end.to_string()),
     })
 }
 
-fn listed(shown: impl Fn(&ModelInfo) -> bool) -> Vec<Model> {
-    let known = catalog::BUNDLED.iter().chain(std::iter::once(&catalog::REHEARSAL));
-    known.filter(|model| shown(model)).map(wire).collect()
-}
-
-fn wire(model: &ModelInfo) -> Model {
-    let tiers = model.service_tiers;
+fn wire(model: &ModelInfo, default: &str) -> Model {
+    let upgrade = model.upgrade.as_ref();
+    let announcement = model.announcement.as_ref();
     Model {
-        additional_speed_tiers: tiers.iter().map(|tier| tier.alias.to_owned()).collect(),
-        availability_nux: None,
+        additional_speed_tiers: model.speed_tiers.to_vec(),
+        availability_nux: announcement.map(|message| ModelAvailabilityNux {
+            message: message.to_string(),
+        }),
         default_reasoning_effort: model.default_effort.unwrap_or(ReasoningEffort::None),
         description: model.description.to_string(),
         display_name: model.display_name.to_string(),
-        hidden: model.visibility != Visibility::List,
+        hidden: !model.visible,
         id: model.slug.to_string(),
         input_modalities: model.input_modalities.to_vec(),
-        is_default: model.slug == catalog::DEFAULT_MODEL,
+        is_default: model.slug == default,
         model: model.slug.to_string(),
-        service_tiers: tiers
+        service_tiers: model
+            .service_tiers
             .iter()
             .map(|tier| ModelServiceTier {
-                description: tier.description.to_owned(),
-                id: tier.id.to_owned(),
-                name: tier.name.to_owned(),
+                description: tier.description.to_string(),
+                id: tier.id.to_string(),
+                name: tier.name.to_string(),
             })
             .collect(),
         supported_reasoning_efforts: model
             .efforts
             .iter()
             .map(|effort| ReasoningEffortOption {
-                description: effort.description.to_owned(),
+                description: effort.description.to_string(),
                 reasoning_effort: effort.effort,
             })
             .collect(),
         supports_personality: model.personality,
-        upgrade: model.upgrade.map(|upgrade| upgrade.model.to_owned()),
-        upgrade_info: model.upgrade.map(|upgrade| ModelUpgradeInfo {
-            migration_markdown: Some(upgrade.markdown.to_owned()),
-            model: upgrade.model.to_owned(),
+        upgrade: upgrade.map(|upgrade| upgrade.model.to_string()),
+        upgrade_info: upgrade.map(|upgrade| ModelUpgradeInfo {
+            migration_markdown: Some(upgrade.markdown.to_string()),
+            model: upgrade.model.to_string(),
             model_link: None,
             upgrade_copy: None,
         }),
@@ -97,11 +90,12 @@ mod tests {
     use super::*;
 
     fn ask(cursor: Option<&str>, limit: Option<u32>, hidden: bool) -> Result<(Vec<String>, Option<String>), String> {
-        let page = page(&ModelListParams {
+        let params = ModelListParams {
             cursor: cursor.map(str::to_owned),
             include_hidden: Some(hidden),
             limit,
-        });
+        };
+        let page = page(&ModelList::default(), &params);
         let page = page.map_err(|error| format!("{} {}", error.code, error.message))?;
         Ok((page.data.into_iter().map(|model| model.id).collect(), page.next_cursor))
     }
@@ -141,6 +135,7 @@ mod tests {
 
     #[test]
     fn one_model_is_the_default() {
-        assert_eq!(ALL.iter().filter(|model| model.is_default).count(), 1);
+        let page = page(&ModelList::default(), &ModelListParams::default()).unwrap();
+        assert_eq!(page.data.iter().filter(|model| model.is_default).count(), 1);
     }
 }

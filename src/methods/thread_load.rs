@@ -24,7 +24,7 @@ use crate::methods::thread_setup::Prepared;
 use crate::methods::thread_warnings::ThreadWarnings;
 use crate::methods::{agents, thread_goal};
 use crate::model::provider::json_text;
-use crate::model::{Models, RequestIdentity};
+use crate::model::{Catalog, Models, RequestIdentity};
 use crate::protocol::*;
 use crate::rpc::context::{RequestContext, Services};
 use crate::rpc::notices::rule_warning;
@@ -115,7 +115,7 @@ pub(crate) fn first_line(cx: &RequestContext, prepared: &Prepared, origin: &Orig
     let instructions = match &prepared.config.base_instructions {
         Some(text) => text.clone(),
         None => {
-            let model = model_info(&prepared.settings, &prepared.config);
+            let model = model_info(&prepared.settings, &prepared.config, cx.services.models.catalog());
             base_instructions(&model, prepared.settings.personality)
         }
     };
@@ -187,7 +187,7 @@ pub(crate) async fn stored_thread(
         .clone()
         .or(recorded)
         .unwrap_or_else(|| {
-            let model = model_info(&prepared.settings, &prepared.config);
+            let model = model_info(&prepared.settings, &prepared.config, cx.services.models.catalog());
             base_instructions(&model, prepared.settings.personality)
         });
     let dynamic_tools = head.meta.as_ref().and_then(|meta| meta.dynamic_tools.clone());
@@ -259,12 +259,8 @@ pub(crate) struct Loader {
 
 impl Loader {
     fn requester(cx: &RequestContext) -> Self {
-        let (name, version) = cx
-            .client
-            .info()
-            .map_or(("", ""), |info| (info.name.as_str(), info.version.as_str()));
         Loader {
-            user_agent: cx.services.user_agent(name, version),
+            user_agent: cx.asker().user_agent,
             subscribers: vec![cx.client.clone()],
         }
     }
@@ -349,7 +345,10 @@ impl Loading {
             agents: Some(agents::seat(services, lineage)),
             environments: services.environments.clone(),
             extensions: services.extensions.clone(),
-            contributed: services.extensions.thread_start(self.start()).await,
+            contributed: services
+                .extensions
+                .thread_start(self.start(services.models.catalog()))
+                .await,
         };
         let mut seed = self.seed(&services.models, identity, company)?;
         seed.subscribers = loader.subscribers;
@@ -357,8 +356,8 @@ impl Loading {
     }
 
     /// What extensions are told of the thread.
-    fn start(&self) -> ThreadStart {
-        let model = model_info(&self.prepared.settings, &self.prepared.config);
+    fn start(&self, catalog: &Catalog) -> ThreadStart {
+        let model = model_info(&self.prepared.settings, &self.prepared.config, catalog);
         ThreadStart {
             cwd: self.prepared.settings.cwd.as_path().to_path_buf(),
             config: Arc::clone(&self.prepared.config),
@@ -390,6 +389,7 @@ impl Loading {
         let instruction_sources = self.prepared.docs.sources.as_slice().into();
         let turn_services = ThreadServices {
             config,
+            catalog: Arc::clone(models.catalog()),
             provider,
             identity: Arc::new(identity),
             instructions: json_text(&self.instructions),

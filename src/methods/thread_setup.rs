@@ -16,7 +16,7 @@ use crate::exec::sandbox::Confinement;
 use crate::exec::{Environments, Sandbox};
 use crate::files::normalised;
 use crate::methods::{environment, git_state};
-use crate::model::default_model;
+use crate::model::Models;
 use crate::protocol::*;
 use crate::rpc::RpcError;
 use crate::rpc::context::RequestContext;
@@ -75,7 +75,8 @@ impl Wishes {
 /// Resolves the configuration for a thread.
 pub(crate) async fn prepare(cx: &RequestContext, wishes: Wishes) -> Result<Prepared, RpcError> {
     let services = Arc::clone(&cx.services);
-    tokio::task::spawn_blocking(move || resolve(&services.config, &services.environments, wishes))
+    services.models.catalog().refresh(&cx.asker()).await;
+    tokio::task::spawn_blocking(move || resolve(&services.config, &services.models, &services.environments, wishes))
         .await
         .map_err(|_| RpcError::internal("the configuration could not be loaded"))?
         .map_err(|error| RpcError::invalid_request(format!("failed to load configuration: {error}")))
@@ -83,6 +84,7 @@ pub(crate) async fn prepare(cx: &RequestContext, wishes: Wishes) -> Result<Prepa
 
 pub(crate) fn resolve(
     loader: &ConfigLoader,
+    models: &Models,
     environments: &Environments,
     wishes: Wishes,
 ) -> Result<Prepared, ConfigError> {
@@ -109,7 +111,7 @@ pub(crate) fn resolve(
     };
     let model = match &config.model {
         Some(model) => model.clone(),
-        None => default_model(&config.model_provider).to_owned(),
+        None => models.default_model(&config.model_provider),
     };
     let chosen = environment::of_thread(environments, wishes.environments.as_deref(), &cwd);
     let primary = chosen.first().and_then(|primary| environments.get(&primary.id));

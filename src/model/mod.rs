@@ -17,11 +17,11 @@ pub mod rehearsal;
 pub mod responses;
 pub mod retry;
 
-pub use catalog::{ModelInfo, ModelOverrides, Truncation};
+pub use catalog::{Asker, Catalog, ModelInfo, ModelList, ModelOverrides, Truncation};
 pub use chat::ChatProvider;
 pub use error::ModelError;
 pub use item::{OutputItem, OutputItemKind};
-pub use models::{Models, default_model};
+pub use models::Models;
 pub use provider::{
     InputItem, ModelEvent, ModelProvider, ModelStream, Reasoning, RequestIdentity, ResponseHead, SamplingRequest,
     TextControls, TokenUsage, json_text,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use crate::config::ProviderConfig;
-use crate::model::catalog::{self, ModelInfo};
+use crate::model::catalog::Catalog;
 use crate::model::chat::ChatProvider;
 use crate::model::error::ModelError;
 use crate::model::provider::ModelProvider;
@@ -19,6 +19,7 @@ use crate::model::responses::ResponsesProvider;
 #[derive(Debug)]
 pub struct Models {
     home: PathBuf,
+    catalog: Arc<Catalog>,
     providers: Mutex<HashMap<String, Kept>>,
 }
 
@@ -30,9 +31,10 @@ struct Kept {
 
 impl Models {
     /// Models for a home, which holds the stored login.
-    pub fn new(home: PathBuf) -> Self {
+    pub fn new(home: PathBuf, catalog: Catalog) -> Self {
         Models {
             home,
+            catalog: Arc::new(catalog),
             providers: Mutex::default(),
         }
     }
@@ -59,9 +61,17 @@ impl Models {
         Ok(provider)
     }
 
-    /// The facts about a model, see [`catalog::find`].
-    pub fn info(&self, name: &str) -> ModelInfo {
-        catalog::find(name)
+    /// The models that are known.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// The model of a thread for which nobody chose one.
+    pub fn default_model(&self, provider: &str) -> String {
+        match provider {
+            rehearsal::ID => rehearsal::ID.to_owned(),
+            _ => self.catalog.list().default_model().to_owned(),
+        }
     }
 
     fn make(&self, id: &str, config: &ProviderConfig) -> Result<Arc<dyn ModelProvider>, ModelError> {
@@ -76,22 +86,13 @@ impl Models {
     }
 }
 
-/// The model of a thread for which nobody chose one.
-pub fn default_model(provider: &str) -> &'static str {
-    if provider == rehearsal::ID {
-        rehearsal::ID
-    } else {
-        catalog::DEFAULT_MODEL
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_provider_is_kept_until_its_configuration_changes() {
-        let models = Models::new(PathBuf::from("/nowhere"));
+        let models = Models::new(PathBuf::from("/nowhere"), Catalog::default());
         let mut config = ProviderConfig {
             base_url: Some("http://127.0.0.1:1/v1".into()),
             ..ProviderConfig::default()
@@ -106,10 +107,10 @@ mod tests {
 
     #[test]
     fn the_offline_model_goes_with_the_offline_provider() {
-        let models = Models::new(PathBuf::from("/nowhere"));
+        let models = Models::new(PathBuf::from("/nowhere"), Catalog::default());
         let provider = models.provider("rehearsal", &ProviderConfig::default()).unwrap();
         assert_eq!(provider.id(), "rehearsal");
-        assert_eq!(default_model("rehearsal"), "rehearsal");
-        assert_eq!(default_model("openai"), "gpt-5.5");
+        assert_eq!(models.default_model("rehearsal"), "rehearsal");
+        assert_eq!(models.default_model("openai"), "gpt-5.5");
     }
 }

@@ -18,11 +18,11 @@ pub struct CommandExecutionRequestApprovalParams {
     pub approval_id: Option<String>,
     #[serde(default)]
     pub available_decisions: Option<Vec<CommandExecutionApprovalDecision>>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command_actions: Option<Vec<CommandAction>>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<AbsolutePathBuf>,
     pub item_id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]

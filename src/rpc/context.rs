@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
+use crate::model::Asker;
 use crate::protocol::{RequestId, W3cTraceContext};
 use crate::rpc::client::ClientHandle;
 pub use crate::rpc::directory::{ClientDirectory, ThreadDirectory};
@@ -65,6 +66,16 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
+    /// On whose behalf model providers are asked for what concerns the client.
+    pub fn asker(&self) -> Asker {
+        let info = self.client.info();
+        let (name, version) = info.map_or(("", ""), |info| (info.name.as_str(), info.version.as_str()));
+        Asker {
+            originator: self.services.originator(),
+            user_agent: self.services.user_agent(name, version),
+        }
+    }
+
     /// Frees the request's lane: what waits behind it may run, although this request has not ended. For handlers whose
     /// work is in the hands of an actor that keeps the order from here on.
     pub fn leave_lane(&self) {

@@ -3,7 +3,7 @@
 //! The same keys serve all three: `drain_timeout_seconds` in the file is `GREENROOM_DRAIN_TIMEOUT_SECONDS` in the
 //! environment. Variables are parsed as TOML values, so that lists and numbers look the same in both places.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -48,6 +48,8 @@ pub struct Layer {
     pub admin_token: Option<Secret>,
     /// The table `[sandbox]`.
     pub sandbox: Option<SandboxLayer>,
+    /// [`Settings::requirements`].
+    pub requirements_file: Option<PathBuf>,
     /// [`Settings::http_workers`].
     pub http_workers: Option<usize>,
     /// [`Settings::max_connections`].
@@ -67,7 +69,7 @@ pub struct SandboxLayer {
 }
 
 /// Every key, for finding its variable. `sandbox_method` stands for the key in the table.
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "allowed_origins",
     "drain_timeout_seconds",
     "heartbeat_interval_seconds",
@@ -85,6 +87,7 @@ const KEYS: [&str; 21] = [
     "durability",
     "admin_token",
     "sandbox_method",
+    "requirements_file",
     "http_workers",
     "max_connections",
     "max_processes_per_connection",
@@ -146,6 +149,7 @@ impl Layer {
             durability: self.durability.or(below.durability),
             admin_token: self.admin_token.or(below.admin_token),
             sandbox: self.sandbox.or(below.sandbox),
+            requirements_file: self.requirements_file.or(below.requirements_file),
             http_workers: self.http_workers.or(below.http_workers),
             max_connections: self.max_connections.or(below.max_connections),
             max_processes_per_connection: self.max_processes_per_connection.or(below.max_processes_per_connection),
@@ -189,6 +193,7 @@ impl Layer {
             &mut settings.sandbox_method,
             self.sandbox.and_then(|sandbox| sandbox.method),
         );
+        set(&mut settings.requirements, self.requirements_file);
         set(&mut settings.http_workers, self.http_workers);
         set(&mut settings.max_connections, self.max_connections);
         set(
@@ -208,7 +213,7 @@ fn parse_one(key: &str, value: &str) -> Result<Layer, String> {
     let text = toml::Value::String(value.to_string());
     match key {
         // A token that looks like a number is still a text.
-        "admin_token" | "durability" => parse(text),
+        "admin_token" | "durability" | "requirements_file" => parse(text),
         "sandbox_method" => SandboxMethod::deserialize(text)
             .map(|method| Layer {
                 sandbox: Some(SandboxLayer { method: Some(method) }),

@@ -71,6 +71,39 @@ async fn cancel_interrupts_the_turn(transport: Transport) {
     assert!(!server.work().join("made").exists());
 }
 
+#[tokio::test]
+async fn a_prefix_that_is_allowed_for_good_is_kept_and_the_model_is_told() {
+    let mut server = asking(Transport::Ws).await;
+    server.model.add(Reply::call(
+        "exec_command",
+        json!({"cmd": "touch other", "login": false}),
+        "c2",
+    ));
+    let client = server.client().await;
+    let thread = client.thread().await;
+    let turn = client.begin(&thread, "go").await;
+    let (id, _) = client.asked::<server::ItemCommandExecutionRequestApproval>().await;
+    let amendment = json!({"acceptWithExecpolicyAmendment": {"execpolicy_amendment": ["touch"]}});
+    client.reply(&id, json!({"decision": amendment}));
+    assert_eq!(client.done(&turn).await.status, TurnStatus::Completed);
+    assert!(server.work().join("other").exists(), "nobody was asked again");
+    let rules = std::fs::read_to_string(server.home().join("rules/default.rules")).unwrap();
+    assert_eq!(rules, "prefix_rule(pattern=[\"touch\"], decision=\"allow\")\n");
+    let input = &server.model.requests()[1]["input"];
+    let items = input.as_array().unwrap().iter();
+    let last: Vec<_> = items.rev().take(2).map(|item| item["role"].as_str()).collect();
+    assert_eq!(
+        last,
+        [None, Some("developer")],
+        "the model is told right before the output: {input}"
+    );
+    let note = "Approved command prefix saved:\n- [\"touch\"]";
+    assert_eq!(
+        input.as_array().unwrap().iter().rev().nth(1).unwrap()["content"][0]["text"],
+        note
+    );
+}
+
 async fn without_a_sandbox_a_restricted_policy_never_runs_unasked(transport: Transport) {
     let flags = ["-c", "approval_policy=\"never\"", "-c", "sandbox_mode=\"read-only\""];
     let mut server = TestServer::with(transport, "", &flags).await;

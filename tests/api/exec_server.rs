@@ -452,6 +452,27 @@ async fn an_operation_on_files_keeps_to_its_sandbox_or_is_not_done() {
     let hidden = context(json!([root, entry(outside.path(), "none")]));
     let peek = json!({"path": outside.path().join("secret"), "sandbox": hidden});
     assert!(client.call_raw("fs/readFile", peek).await.is_err());
+    // Only one folder may be read: not even what the operation's own program needs.
+    std::fs::write(inside.path().join("a.env"), "s").unwrap();
+    let closed = json!({"path": {"type": "glob_pattern", "pattern": "/**/*.env"}, "access": "none"});
+    let narrow = [
+        context(json!([entry(inside.path(), "read")])),
+        context(json!([entry(inside.path(), "read"), closed])),
+    ];
+    let secret = outside.path().join("secret");
+    let library = Path::new("/etc/ld.so.cache");
+    for (path, context, readable) in [
+        (&*inside.path().join("a"), &narrow[0], true),
+        (&*inside.path().join("a.env"), &narrow[0], true),
+        (&secret, &narrow[0], false),
+        (&inside.path().join("way-out/secret"), &narrow[0], false),
+        (library, &narrow[0], false),
+        (&inside.path().join("a.env"), &narrow[1], false),
+    ] {
+        let read = json!({"path": path, "sandbox": context});
+        let read = client.call_raw("fs/readFile", read).await;
+        assert_eq!(read.is_ok(), readable, "{}: {read:?}", path.display());
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@ use greenroom::protocol::methods::server::ItemFileChangeRequestApproval;
 use greenroom::protocol::*;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Reply, ScriptedModel, TestServer, Transport, home_with};
+use crate::harness::{Client, Process, Reply, ScriptedModel, TestServer, Transport, home_with};
+use crate::sandbox::stage::Way;
 
 const PROFILES: &str = "[permissions.p.filesystem]\n\":root\" = \"read\"\n\":workspace_roots\" = \"write\"\n\
      [permissions.q.filesystem]\n\":root\" = \"read\"\n\":tmpdir\" = \"write\"\n\
@@ -13,6 +14,11 @@ const PROFILES: &str = "[permissions.p.filesystem]\n\":root\" = \"read\"\n\":wor
 
 /// A server whose home lies outside of `/tmp` folders that profiles open, without `sandbox_mode`.
 async fn server(top: &str, tables: &str) -> TestServer {
+    server_by("auto", top, tables).await
+}
+
+/// One that confines by a method.
+async fn server_by(method: &str, top: &str, tables: &str) -> TestServer {
     let model = ScriptedModel::start().await;
     let root = home_with(&model, "");
     let file = root.path().join("home/config.toml");
@@ -21,7 +27,11 @@ async fn server(top: &str, tables: &str) -> TestServer {
         .replace("sandbox_mode = \"danger-full-access\"\n", top)
         .replace("\"never\"", "\"on-request\"");
     std::fs::write(&file, format!("{text}\n{tables}")).unwrap();
-    TestServer::on(root, model, Transport::Ws, &[]).await
+    let process = Process {
+        env: vec![("GREENROOM_SANDBOX_METHOD".to_owned(), method.to_owned())],
+        ..Process::default()
+    };
+    TestServer::started(root, model, Transport::Ws, &[], process).await
 }
 
 async fn started(client: &Client, server: &TestServer, params: Value) -> Result<Value, String> {
@@ -162,7 +172,11 @@ async fn what_no_profile_can_be_is_an_error_and_a_warning() {
 
 #[tokio::test]
 async fn what_cannot_be_enforced_is_told_and_nothing_runs_with_less() {
-    let mut server = server("default_permissions = \"holed\"\n", PROFILES).await;
+    // The weakest way: its rules only add.
+    if !Way::LANDLOCK.works_here() {
+        return;
+    }
+    let mut server = server_by("landlock", "default_permissions = \"holed\"\n", PROFILES).await;
     std::fs::create_dir(server.work().join("kept")).unwrap();
     std::fs::write(server.work().join("a.env"), "secret\n").unwrap();
     let client = server.client().await;
@@ -187,6 +201,61 @@ async fn what_cannot_be_enforced_is_told_and_nothing_runs_with_less() {
     assert!(!server.work().join("made").exists());
     assert!(server.work().join("new").exists(), "a patch can be held to it");
     assert!(!server.work().join("kept/new").exists());
+}
+
+#[tokio::test]
+async fn patterns_and_places_hold_for_commands_patches_and_pictures() {
+    if !Way::MOUNTS.works_here() {
+        return;
+    }
+    let profile = "[permissions.p.filesystem]\n\":minimal\" = \"read\"\n\
+         \":workspace_roots\" = { \".\" = \"write\", \"**/*.env\" = \"none\", \"**/*.png\" = \"none\" }\n";
+    let mut server = server("default_permissions = \"p\"\n", profile).await;
+    let client = server.client().await;
+    let thread = id_of(&started(&client, &server, json!({})).await.unwrap());
+    std::fs::create_dir(server.work().join("sub")).unwrap();
+    std::fs::write(server.work().join("sub/a.env"), "secret\n").unwrap();
+    std::fs::write(server.root.path().join("outside"), "secret\n").unwrap();
+    std::os::unix::fs::symlink("sub/a.env", server.work().join("plain")).unwrap();
+    let outside = server.root.path().join("outside.png");
+    for picture in [&outside, &server.work().join("sub/dot.png")] {
+        std::fs::write(picture, "no picture, but nobody gets as far as that").unwrap();
+    }
+    let patch =
+        |hunk: &str, id: &str| Reply::custom("apply_patch", &format!("*** Begin Patch\n{hunk}\n*** End Patch"), id);
+    let look = |path: &str, id: &str| Reply::call("view_image", json!({"path": path}), id);
+    let update = |path: &str| format!("*** Update File: {path}\n@@\n-secret\n+known");
+    for reply in [
+        run("cat sub/a.env plain ../outside; echo ran | tee made", "run"),
+        patch(&update("sub/a.env"), "update"),
+        patch(&update("plain"), "link"),
+        patch(&update("../outside"), "outside"),
+        patch("*** Add File: new.env\n+one", "add"),
+        patch(
+            "*** Update File: made\n*** Move to: sub/made.env\n@@\n-ran\n+moved",
+            "move",
+        ),
+        look("sub/dot.png", "see"),
+        look(outside.to_str().unwrap(), "look"),
+    ] {
+        server.model.add(reply);
+    }
+    let turn = client.begin(&thread, "go").await;
+    for _ in ["add", "move"] {
+        let (id, _) = client.asked::<ItemFileChangeRequestApproval>().await;
+        client.reply(&id, json!({"decision": "decline"}));
+    }
+    client.done(&turn).await;
+    let told = |call: &str| server.model.output_of(call).expect(call).to_string();
+    assert!(
+        told("run").contains("ran") && !told("run").contains("secret"),
+        "{}",
+        told("run")
+    );
+    for call in ["update", "link", "outside", "see", "look"] {
+        assert!(told(call).contains("Permission denied"), "{call}: {}", told(call));
+    }
+    assert!(!server.work().join("new.env").exists() && !server.work().join("sub/made.env").exists());
 }
 
 #[tokio::test]

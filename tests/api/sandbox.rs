@@ -6,7 +6,8 @@
 //! must work there, so that docs/sandbox.md stays true.
 
 mod attempts;
-mod stage;
+mod reading;
+pub mod stage;
 
 use std::path::Path;
 

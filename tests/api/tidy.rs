@@ -13,6 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["engine"],
     &["model", "exec", "store", "hooks", "watch", "search", "skills"],
     &["config", "settings", "telemetry"],
+    &["network"],
     &["protocol", "files"],
 ];
 

@@ -101,8 +101,8 @@ impl ProcessActor {
     }
 
     /// Starts the process, and what sees it through.
-    fn start(&mut self, plan: Plan, ctx: &mut Context<Self>) -> Result<(), ProcessError> {
-        let Plan { start, streamed, .. } = &plan;
+    fn start(&mut self, mut plan: Plan, ctx: &mut Context<Self>) -> Result<(), ProcessError> {
+        let (start, streamed) = (&plan.start, plan.streamed);
         let request = SpawnRequest {
             argv: &start.argv,
             cwd: &start.cwd,
@@ -112,7 +112,7 @@ impl ProcessActor {
         };
         let wishes = StreamWishes {
             input: start.input,
-            wide: *streamed,
+            wide: streamed,
         };
         let Streams {
             child,
@@ -122,12 +122,15 @@ impl ProcessActor {
             errors,
             terminal,
         } = streams::spawn(&request, wishes)?;
+        if let Some(launch) = plan.start.confined.take() {
+            launch.serve();
+        }
         metrics::process_started();
         self.running.set(true);
         self.input = Input::of(input);
         self.terminal = terminal;
         let ended = CancellationToken::new();
-        let pump = |source, stream| Pump::new(source, self.sink(stream, *streamed), plan.cap, ended.clone());
+        let pump = |source, stream| Pump::new(source, self.sink(stream, streamed), plan.cap, ended.clone());
         let output = pump(output, OutputStream::Stdout);
         let errors = errors.map(|errors| pump(errors, OutputStream::Stderr));
         let life = Life {

@@ -89,7 +89,11 @@ impl ThreadActor {
         let (cancel, pending) = turn.line();
         let host = TurnHost::new(self.id, Arc::clone(&turn.id), cancel.clone(), pending, events.clone());
         let settings = Arc::new(self.settings.clone());
-        let model = Arc::new(model_info(&settings, &self.turn_services.config));
+        let model = Arc::new(model_info(
+            &settings,
+            &self.turn_services.config,
+            &self.turn_services.catalog,
+        ));
         let scope = Arc::new(TurnScope::new(host, Arc::clone(&self.turn_services), settings, model));
         let closed = self.shells.closed.clone();
         tokio::task::spawn_local(async move {

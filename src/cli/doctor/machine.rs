@@ -78,13 +78,25 @@ pub(super) fn kernel(report: &mut Report) {
         Some(version) => report.good(AREA, "Landlock", format_args!("version {version}")),
         None => report.note(AREA, "Landlock", "not there, or switched off"),
     }
-    let namespaces = number("/proc/sys/user/max_user_namespaces");
-    let forbidden = number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == Some(1)
-        || number("/proc/sys/kernel/unprivileged_userns_clone") == Some(0);
+    let namespaces = user_namespaces(
+        number("/proc/sys/user/max_user_namespaces"),
+        number("/proc/sys/kernel/unprivileged_userns_clone"),
+        number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
+    );
     match namespaces {
-        None | Some(0) => report.note(AREA, "user namespaces", "not there, or switched off"),
-        Some(_) if forbidden => report.note(AREA, "user namespaces", "only for programs that the system names"),
-        Some(most) => report.good(AREA, "user namespaces", format_args!("at most {most}")),
+        Ok(most) => report.good(AREA, "user namespaces", format_args!("at most {most}")),
+        Err(why) => report.note(AREA, "user namespaces", why),
+    }
+}
+
+/// How many user namespaces there may be, or why ordinary users have none, by the kernel's settings.
+fn user_namespaces(most: Option<u64>, for_users: Option<u64>, named_only: Option<u64>) -> Result<u64, &'static str> {
+    match (most, for_users, named_only) {
+        (None, ..) => Err("not there"),
+        (Some(0), ..) => Err("switched off (user.max_user_namespaces)"),
+        (_, Some(0), _) => Err("for root only (kernel.unprivileged_userns_clone)"),
+        (.., Some(1)) => Err("only for programs that the system names (kernel.apparmor_restrict_unprivileged_userns)"),
+        (Some(most), ..) => Ok(most),
     }
 }
 
@@ -161,4 +173,25 @@ fn cgroup_processes() -> Option<u64> {
         number(own.to_str()?).or_else(|| number(root.to_str()?))
     };
     groups.lines().filter_map(of_line).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_have_user_namespaces_is_told_by_the_setting_that_decides() {
+        assert_eq!(user_namespaces(Some(7), None, None), Ok(7));
+        assert_eq!(user_namespaces(Some(7), Some(1), Some(0)), Ok(7));
+        for (settings, part) in [
+            ((None, Some(1), None), "not there"),
+            ((Some(0), Some(1), Some(0)), "max_user_namespaces"),
+            ((Some(7), Some(0), None), "unprivileged_userns_clone"),
+            ((Some(7), Some(1), Some(1)), "apparmor"),
+        ] {
+            let (most, for_users, named_only) = settings;
+            let why = user_namespaces(most, for_users, named_only).unwrap_err();
+            assert!(why.contains(part), "{why}");
+        }
+    }
 }

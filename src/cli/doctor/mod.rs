@@ -54,7 +54,8 @@ pub fn run(args: &DoctorArgs, flags: &ConfigFlags) -> Result<ExitCode, CommandEr
         }
     };
     let here = std::env::current_dir()?;
-    let loader = ConfigLoader::new(settings.home.clone(), here, &flags.pairs()?);
+    let loader = ConfigLoader::new(settings.home.clone(), here, &flags.pairs()?)
+        .with_requirements(settings.requirements.clone());
     let config = home::configuration(&mut report, &loader, loader.resolve(&ThreadOverrides::default()));
     machine::sandbox(&mut report, settings.sandbox_method, config.as_ref());
     machine::kernel(&mut report);

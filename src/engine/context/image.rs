@@ -1,13 +1,16 @@
 //! Pictures from files: read, recognised by content, turned into data URLs.
 //!
-//! PNG, JPEG, WebP and GIF are sent as they are, byte for byte; nothing is decoded or scaled. Providers scale large
-//! pictures themselves, so what is lost is only the size of the request. Blocks on the disk.
+//! PNG, JPEG, WebP and GIF are sent as they are, byte for byte, unless they are larger than models look at; then they
+//! are scaled. Blocks on the disk.
+
+mod scale;
 
 use std::io;
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use image::ImageFormat;
 use imagesize::ImageType;
 
 use crate::exec::files::{Files, LocalFiles};
@@ -24,40 +27,68 @@ pub enum ImageError {
     /// Its content is none of the formats; the type is guessed from its name.
     #[error("unsupported image `{0}`")]
     Unsupported(&'static str),
+    /// It is too large to send, and cannot be made smaller.
+    #[error("image could not be scaled: {0}")]
+    Unscalable(#[from] image::ImageError),
 }
 
-/// The data URL of the picture at `path`.
+/// How much of a picture is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolution {
+    /// As much as models look at.
+    Fitted,
+    /// All of it.
+    Original,
+}
+
+/// The data URL of the picture at `path`, at the resolution that models look at.
 pub fn data_url(path: &Path) -> Result<String, ImageError> {
-    data_url_from(&LocalFiles, path)
+    data_url_from(&LocalFiles, path, Resolution::Fitted)
 }
 
-/// The same of the picture at `path` of other files.
-pub fn data_url_from(files: &dyn Files, path: &Path) -> Result<String, ImageError> {
+/// The data URL of the picture at `path` of some files.
+pub fn data_url_from(files: &dyn Files, path: &Path, resolution: Resolution) -> Result<String, ImageError> {
     let bytes = files.read(path, MAX_PICTURE)?;
-    let Some(kind) = sendable(&bytes) else {
+    let Some(picture) = sendable(&bytes) else {
         return Err(ImageError::Unsupported(type_by_name(path)));
     };
+    if picture.large && resolution == Resolution::Fitted {
+        let (small, kind) = scale::fitted(&bytes, picture.format)?;
+        return Ok(encoded(kind, &small));
+    }
+    Ok(encoded(picture.format.to_mime_type(), &bytes))
+}
+
+fn encoded(kind: &str, bytes: &[u8]) -> String {
     let mut url = String::with_capacity(32 + bytes.len().div_ceil(3) * 4);
     url.push_str("data:");
     url.push_str(kind);
     url.push_str(";base64,");
-    STANDARD.encode_string(&bytes, &mut url);
-    Ok(url)
+    STANDARD.encode_string(bytes, &mut url);
+    url
 }
 
-/// The media type of a whole picture in a format that providers take.
-fn sendable(bytes: &[u8]) -> Option<&'static str> {
+/// A whole picture in a format that providers take.
+struct Picture {
+    format: ImageFormat,
+    /// Larger than models look at.
+    large: bool,
+}
+
+fn sendable(bytes: &[u8]) -> Option<Picture> {
     let size = imagesize::blob_size(bytes).ok()?;
     if size.width == 0 || size.height == 0 {
         return None;
     }
-    match imagesize::image_type(bytes).ok()? {
-        ImageType::Png => whole_png(bytes).then_some("image/png"),
-        ImageType::Jpeg => Some("image/jpeg"),
-        ImageType::Webp => Some("image/webp"),
-        ImageType::Gif => Some("image/gif"),
-        _ => None,
-    }
+    let format = match imagesize::image_type(bytes).ok()? {
+        ImageType::Png => whole_png(bytes).then_some(ImageFormat::Png)?,
+        ImageType::Jpeg => ImageFormat::Jpeg,
+        ImageType::Webp => ImageFormat::WebP,
+        ImageType::Gif => ImageFormat::Gif,
+        _ => return None,
+    };
+    let large = size.width.max(size.height) > scale::LONGEST_SIDE as usize;
+    Some(Picture { format, large })
 }
 
 /// Whether the chunks of a PNG reach its end: one that was cut off would fail the whole request.

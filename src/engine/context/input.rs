@@ -122,7 +122,7 @@ fn local_picture(parts: &mut Vec<ContentItem>, path: &str, number: usize) {
                 "Codex could not read the local image at `{path}`: {error}"
             )));
         }
-        Err(error @ ImageError::Unsupported(_)) => {
+        Err(error @ (ImageError::Unsupported(_) | ImageError::Unscalable(_))) => {
             parts.push(message::text(format!(
                 "Codex cannot attach image at `{path}`: {error}."
             )));

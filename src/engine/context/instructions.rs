@@ -5,17 +5,21 @@
 //! no two models have the same.
 
 use crate::engine::settings::TurnSettings;
-use crate::model::catalog::ModelInfo;
+use crate::model::catalog::{Instructions, ModelInfo};
 use crate::protocol::Personality;
 
 use super::personality;
 
-/// The base instructions for `model`; `personality` counts where the model knows any (pragmatic unless chosen).
+/// The base instructions for `model`, those of its catalog if that has any; `personality` counts where the model knows any
+/// (pragmatic unless chosen).
 pub fn base_instructions(model: &ModelInfo, personality: Option<Personality>) -> String {
-    let voice = match model.personality {
-        true => personality::text(personality.unwrap_or(TurnSettings::PLAIN_VOICE)),
-        false => None,
-    };
+    let voice = personality::text(model, personality.unwrap_or(TurnSettings::PLAIN_VOICE));
+    if let Some(own) = &model.instructions {
+        return match &own.template {
+            Some(template) => template.replace(Instructions::PLACE, voice.unwrap_or_default()),
+            None => own.plain.to_string(),
+        };
+    }
     let role = format!("You are a coding agent; the model behind you is {}. {ROLE}", model.slug);
     let mut parts = vec![role.as_str()];
     parts.extend(voice);
@@ -113,7 +117,11 @@ tests. Say so plainly when there are none.
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::catalog::find;
+    use crate::model::catalog::{ModelInfo, bundled};
+
+    fn find(name: &str) -> ModelInfo {
+        bundled().find(name)
+    }
 
     #[test]
     fn a_model_is_told_of_its_tools_and_its_voice() {

@@ -1,19 +1,24 @@
 //! How the agent speaks: the texts behind the `personality` setting.
 
+use crate::model::catalog::ModelInfo;
 use crate::protocol::Personality;
 
-/// The text for the base instructions; none for a neutral voice.
-pub fn text(personality: Personality) -> Option<&'static str> {
-    match personality {
-        Personality::None => None,
-        Personality::Friendly => Some(FRIENDLY),
-        Personality::Pragmatic => Some(PRAGMATIC),
+/// What a voice of `model` says; none for a neutral one, and where the model knows none. A catalog that brings its own
+/// instructions brings its own voices.
+pub fn text(model: &ModelInfo, personality: Personality) -> Option<&str> {
+    match (&model.instructions, personality) {
+        (_, Personality::None) => None,
+        (Some(own), Personality::Friendly) => own.friendly.as_deref(),
+        (Some(own), Personality::Pragmatic) => own.pragmatic.as_deref(),
+        (None, _) if !model.personality => None,
+        (None, Personality::Friendly) => Some(FRIENDLY),
+        (None, Personality::Pragmatic) => Some(PRAGMATIC),
     }
 }
 
-/// The developer section that changes the voice from here on.
-pub fn section(personality: Personality) -> Option<String> {
-    let text = text(personality)?;
+/// The developer section that changes the voice of `model` from here on.
+pub fn section(model: &ModelInfo, personality: Personality) -> Option<String> {
+    let text = text(model, personality).filter(|text| !text.is_empty())?;
     Some(format!(
         "<personality_spec> The user wants another voice from now on. Keep doing the same work, and speak like this:\n\n\
          {text}\n</personality_spec>"

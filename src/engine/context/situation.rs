@@ -47,7 +47,7 @@ impl Situation<'_> {
     pub fn initial(&self, before: Option<&str>) -> Vec<InputItem> {
         let mut sections = Vec::new();
         if before.is_some_and(|before| before != &*self.settings.model) {
-            sections.push(self.model_switch());
+            sections.extend(self.model_switch());
         }
         sections.extend(self.permissions());
         sections.extend(
@@ -75,7 +75,7 @@ impl Situation<'_> {
         let mut sections = Vec::new();
         let switched = told.model != *settings.model;
         if switched {
-            sections.push(self.model_switch());
+            sections.extend(self.model_switch());
         }
         let roots =
             |context: &TurnContext| permissions::listed_roots(&(&context.sandbox_policy).into(), &context.roots());
@@ -138,10 +138,10 @@ impl Situation<'_> {
 
     /// The section that sets the voice, where the model knows voices.
     fn voice(&self) -> Option<String> {
-        if !self.model.personality || self.instructions_given {
+        if self.instructions_given {
             return None;
         }
-        personality::section(self.settings.voice())
+        personality::section(self.model, self.settings.voice())
     }
 
     /// Whether the base instructions are those of this model in this voice.
@@ -155,12 +155,13 @@ impl Situation<'_> {
             .then(|| environment::block(&self.settings.told_environments(), self.shell, self.clock))
     }
 
-    fn model_switch(&self) -> String {
+    fn model_switch(&self) -> Option<String> {
         let instructions = instructions::base_instructions(self.model, Some(self.settings.voice()));
-        format!(
+        let text = format!(
             "<model_switch>\nYou are a different model from the one that wrote the answers so far. Carry on with the \
              conversation under these instructions:\n\n{instructions}\n</model_switch>"
-        )
+        );
+        (!instructions.is_empty()).then_some(text)
     }
 }
 

@@ -35,12 +35,13 @@ pub struct SkillsSection {
 }
 
 /// Lists the skills in the space that the model's window allows. Descriptions are cut before skills are left out.
-pub fn section(skills: &[&Skill], context_window: i64) -> SkillsSection {
+pub fn section(skills: &[&Skill], context_window: Option<i64>) -> SkillsSection {
     if skills.is_empty() {
         return SkillsSection::default();
     }
-    let budget = match usize::try_from(context_window.saturating_mul(PERCENT) * CHARACTERS_PER_TOKEN / 100) {
-        Ok(budget) if budget > 0 => budget,
+    let share = context_window.map(|window| window.saturating_mul(PERCENT * CHARACTERS_PER_TOKEN) / 100);
+    let budget = match share.and_then(|share| usize::try_from(share).ok()) {
+        Some(budget) if budget > 0 => budget,
         _ => WITHOUT_WINDOW,
     };
     let bare: usize = skills.iter().map(|skill| line(skill, 0).len() + 1).sum();
@@ -150,13 +151,13 @@ mod tests {
     #[test]
     fn what_fits_is_told_in_full() {
         let (a, b) = (skill("a", "Paints walls"), skill("b", "Löscht"));
-        let told = section(&[&a, &b], 100_000);
+        let told = section(&[&a, &b], Some(100_000));
         let lines = [
             "- a: Paints walls (file: /s/a/SKILL.md)",
             "- b: Löscht (file: /s/b/SKILL.md)",
         ];
         assert_eq!((listed(&told), told.warning.is_none()), (lines.to_vec(), true));
-        assert_eq!(section(&[], 100_000), SkillsSection::default());
+        assert_eq!(section(&[], Some(100_000)), SkillsSection::default());
     }
 
     #[test]
@@ -166,14 +167,14 @@ mod tests {
             .collect();
         let short = skill("short", "Short and kept");
         let all: Vec<&Skill> = skills.iter().chain([&short]).collect();
-        let told = section(&all, 30_000);
+        let told = section(&all, Some(30_000));
         let lines = listed(&told);
         let total: usize = lines.iter().map(|line| line.len() + 1).sum();
         assert!(total <= 2400 && total > 2200, "{total}");
         assert_eq!(lines.len(), 21);
         assert!(lines[20].contains("Short and kept") && told.warning.unwrap().contains("shortened"));
 
-        let told = section(&all, 5_000);
+        let told = section(&all, Some(5_000));
         let lines = listed(&told);
         assert!(lines.len() < 21 && lines.iter().map(|line| line.len() + 1).sum::<usize>() <= 400);
         assert!(

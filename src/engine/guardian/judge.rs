@@ -21,9 +21,9 @@ use crate::engine::settings::TurnSettings;
 use crate::engine::subthread::{Purpose, SubThread};
 use crate::engine::turn::{Conversation, run_inner};
 use crate::model::InputItem;
+use crate::model::catalog::Effort;
 use crate::protocol::{
-    ApprovalsReviewer, AskForApproval, ModeKind, ReasoningEffort, ReasoningSummary, SandboxPolicy, SubAgentSource,
-    TurnStatus,
+    ApprovalsReviewer, AskForApproval, ModeKind, ReasoningEffort, SandboxPolicy, SubAgentSource, TurnStatus,
 };
 use crate::store::{RolloutItem, StoreError};
 
@@ -159,24 +159,28 @@ impl Judge {
     }
 }
 
-/// Whether the provider can have the model that judges. Servers of local models have their own names, and only those: there
-/// the thread's model judges.
+/// Whether the provider can have the model that judges. Where the catalog does not know it the thread's model judges, and
+/// at servers of local models, which have their own names, and only those.
 fn knows_judges(turn: &TurnScope) -> bool {
     let services = &turn.services;
-    services.config.provider.has_hosted_tools(services.provider.id())
+    services.config.provider.has_hosted_tools(services.provider.id()) && services.catalog.list().has(MODEL)
 }
 
 /// A judge reads everything, writes nothing and asks nobody.
 fn settings(turn: &TurnScope) -> TurnSettings {
     let mut settings = (*turn.settings).clone();
-    if knows_judges(turn) {
-        settings.model = MODEL.into();
-    }
-    settings.effort = Some(ReasoningEffort::Low);
-    settings.summary = turn.settings.summary.or(match turn.model.fallback {
-        true => Some(ReasoningSummary::Auto),
-        false => turn.model.default_summary,
-    });
+    let own = knows_judges(turn).then(|| turn.services.catalog.find(MODEL));
+    let others = settings.effort.take();
+    let (model, otherwise) = match &own {
+        Some(own) => (own, own.default_effort),
+        None => (&*turn.model, others.or(turn.model.default_effort)),
+    };
+    let low = |effort: &Effort| effort.effort == ReasoningEffort::Low;
+    settings.effort = Some(ReasoningEffort::Low)
+        .filter(|_| model.efforts.iter().any(low))
+        .or(otherwise);
+    settings.model = model.slug.as_ref().into();
+    settings.summary = turn.settings.summary.or(turn.model.default_summary);
     settings.approval_policy = AskForApproval::Never;
     settings.approvals_reviewer = ApprovalsReviewer::User;
     settings.sandbox = SandboxPolicy::ReadOnly { network_access: false };

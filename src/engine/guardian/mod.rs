@@ -53,8 +53,8 @@ impl Watch {
 /// What is to be judged.
 #[derive(Debug, Clone)]
 pub struct Planned {
-    /// The item that clients know it by.
-    pub item_id: String,
+    /// The item that clients know it by, if it has one.
+    pub item_id: Option<String>,
     /// When that began to wait, in milliseconds.
     pub started_at_ms: i64,
     /// What it is, for clients.
@@ -106,7 +106,7 @@ pub async fn rule(turn: &TurnScope, planned: &Planned) -> Ruling {
         },
         review_id: review_id.clone(),
         started_at_ms: planned.started_at_ms,
-        target_item_id: Some(planned.item_id.clone()),
+        target_item_id: planned.item_id.clone(),
         thread_id: host.thread_id.to_string(),
         turn_id: host.turn_id.to_string(),
     })
@@ -133,7 +133,7 @@ pub async fn rule(turn: &TurnScope, planned: &Planned) -> Ruling {
         review,
         review_id,
         started_at_ms: planned.started_at_ms,
-        target_item_id: Some(planned.item_id.clone()),
+        target_item_id: planned.item_id.clone(),
         thread_id: host.thread_id.to_string(),
         turn_id: host.turn_id.to_string(),
     })

@@ -57,9 +57,20 @@ impl Watch {
         if self.quick || self.told.load(Ordering::Acquire) {
             output.insert_str(0, &self.early);
         }
+        let code = with_failure(&self.session, &mut output).unwrap_or(code);
         let item = self.item.ended(self.session.id(), code, output, took);
         items::record_and_publish_completed(&self.turn, item).await;
     }
+}
+
+/// Adds why a command had to end to what it printed; the exit code that it has then.
+pub(super) fn with_failure(session: &Session, output: &mut String) -> Option<i32> {
+    let why = session.failure()?;
+    if !output.is_empty() && !output.ends_with('\n') {
+        output.push('\n');
+    }
+    output.push_str(why);
+    Some(FAILED)
 }
 
 /// How a command ended that somebody waited for.
@@ -72,6 +83,8 @@ pub(super) struct Attended {
     pub(super) timed_out: bool,
 }
 
+/// The exit code of a command that had to end.
+const FAILED: i32 = -1;
 /// The exit code of a command that took too long.
 const TIMED_OUT: i32 = 124;
 /// How long the output of a killed command is waited for.

@@ -106,10 +106,6 @@ impl Tool for DynamicTool {
         None
     }
 
-    fn parallel(&self) -> bool {
-        true
-    }
-
     fn run(&self, cx: ToolContext) -> BoxFuture<'static, ToolOutput> {
         call(cx).boxed()
     }

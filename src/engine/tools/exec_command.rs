@@ -18,6 +18,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::engine::environments::Environment;
+use crate::engine::hosts::HostKeeper;
 use crate::engine::items;
 use crate::engine::tools::apply_patch::{grammar, run_patch};
 use crate::engine::tools::command_item::CommandEnd;
@@ -111,7 +112,7 @@ pub(super) async fn prepare(cx: &ToolContext, arguments: &Arguments) -> Result<P
 }
 
 async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
-    if shell_command::of(&cx.turn.services.config) != ShellTool::Sessions {
+    if shell_command::of(&cx.turn) != ShellTool::Sessions {
         return Err(ToolOutput::text(format!("unsupported call: {NAME}")));
     }
     let arguments: Arguments = parse_arguments(&cx.call)?;
@@ -145,6 +146,7 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
     if !cleared.shown {
         items::publish_started(&cx.turn.host, cleared.item.running(session.id())).await;
     }
+    cleared.is_announced();
     unannounced.session = None;
     let told = Arc::new(AtomicBool::new(false));
     let command = cleared.item.command.clone();
@@ -190,6 +192,7 @@ pub(super) async fn begin(
     hold: Option<&Hold>,
 ) -> Result<Arc<Session>, ToolOutput> {
     let Cleared { argv, item, .. } = cleared;
+    let keeper = cleared.keeper.as_ref().map(HostKeeper::held);
     let command = PlacedCommand {
         argv,
         cwd: item.cwd.as_path(),
@@ -197,6 +200,7 @@ pub(super) async fn begin(
         thread: cx.turn.host.thread_id,
         terminal: arguments.tty.then(PtySize::default),
         hold,
+        keeper: keeper.as_ref(),
     };
     let sessions = &cx.turn.services.commands.sessions;
     match environment
@@ -204,7 +208,12 @@ pub(super) async fn begin(
         .start(sessions, item.id.as_str().into(), command)
         .await
     {
-        Ok(session) => Ok(session),
+        Ok(session) => {
+            if let Some(keeper) = &cleared.keeper {
+                keeper.attend(&session);
+            }
+            Ok(session)
+        }
         Err(error) => {
             let told = match arguments.once {
                 true => format!("execution error: {error}"),
@@ -239,7 +248,7 @@ const REFUSALS: [&str; 7] = [
 
 /// Whether a command that has ended looks as if the sandbox had stopped it.
 pub(super) fn seems_stopped(session: &Session) -> bool {
-    let failed = matches!(session.phase(), Phase::Drained(code) if code != 0);
+    let failed = session.failure().is_none() && matches!(session.phase(), Phase::Drained(code) if code != 0);
     failed && {
         let printed = session.printed().to_lowercase();
         REFUSALS.iter().any(|word| printed.contains(word))

@@ -155,10 +155,17 @@ fn shown(goal: Option<&ThreadGoal>, achieved: bool) -> ToolOutput {
             "The goal is achieved. Tell the user what it took: {used} of {budget} tokens."
         ))
     });
-    let mut goal = goal.and_then(|goal| serde_json::to_value(goal).ok());
-    if let Some(Value::Object(goal)) = &mut goal {
-        goal.retain(|_, value| !value.is_null());
-    }
+    let goal = goal.map(|goal| {
+        let mut shown = json!({"threadId": goal.thread_id, "objective": goal.objective, "status": goal.status});
+        if let Some(budget) = goal.token_budget {
+            shown["tokenBudget"] = budget.into();
+        }
+        shown["tokensUsed"] = goal.tokens_used.into();
+        shown["timeUsedSeconds"] = goal.time_used_seconds.into();
+        shown["createdAt"] = goal.created_at.into();
+        shown["updatedAt"] = goal.updated_at.into();
+        shown
+    });
     let answer = json!({"goal": goal, "remainingTokens": left, "completionBudgetReport": report});
     ToolOutput::text(format!("{answer:#}"))
 }

@@ -33,7 +33,9 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::WebSearchOptions;
 use crate::engine::scope::TurnScope;
+use crate::model::ModelList;
 use crate::protocol::{FunctionCallOutputBody, FunctionCallOutputContentItem};
 
 pub use set::ToolSet;
@@ -128,7 +130,7 @@ pub struct HookedCall {
 }
 
 /// What decides which tools are offered and how they describe themselves.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ToolOffer {
     /// The model takes `apply_patch` as a free-text tool.
     pub apply_patch: bool,
@@ -138,6 +140,8 @@ pub struct ToolOffer {
     pub web_search_content_types: &'static [&'static str],
     /// Whether the hosted web search may reach the live web; `None` when there is no search.
     pub web_search_live: Option<bool>,
+    /// What a search is told.
+    pub web_search_options: Arc<WebSearchOptions>,
     /// Whether the thread may have a goal.
     pub goals: bool,
     /// Whether a login shell may be asked for.
@@ -146,6 +150,8 @@ pub struct ToolOffer {
     pub additional_permissions: bool,
     /// Whether permissions can be asked for ahead of commands.
     pub request_permissions: bool,
+    /// The models that agents can have.
+    pub models: ModelList,
     /// By which tool commands are run.
     pub shell: ShellTool,
     /// What becomes of deferred tools.

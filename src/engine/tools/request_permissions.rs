@@ -141,7 +141,7 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
 async fn have_judged(cx: &ToolContext, asked: &Grants, reason: Option<String>) -> Granted {
     let (file_system, network) = asked.to_wire();
     let planned = Planned {
-        item_id: cx.call.call_id.clone(),
+        item_id: Some(cx.call.call_id.clone()),
         started_at_ms: items::now_ms(),
         details: json!({"permissions": asked.told(), "reason": reason, "tool": NAME}),
         action: GuardianApprovalReviewAction::RequestPermissions {

@@ -13,7 +13,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::config::ResolvedConfig;
 use crate::engine::items;
 use crate::engine::scope::TurnScope;
 use crate::engine::tools::command_item::{CommandEnd, CommandItem};
@@ -38,12 +37,14 @@ const DEFAULT_LIMIT_MS: u64 = 10_000;
 const SESSIONS: &str = "unified_exec";
 const ANY: &str = "shell_tool";
 
-/// By which tool commands are run under a configuration.
-pub fn of(config: &ResolvedConfig) -> ShellTool {
+/// By which tool the turn's model runs commands.
+pub fn of(scope: &TurnScope) -> ShellTool {
+    let config = &scope.services.config;
     match (config.feature(ANY), config.feature(SESSIONS)) {
         (false, _) => ShellTool::None,
         (true, true) => ShellTool::Sessions,
-        (true, false) => ShellTool::Once,
+        (true, false) if scope.model.runs_commands => ShellTool::Once,
+        (true, false) => ShellTool::None,
     }
 }
 
@@ -124,7 +125,7 @@ impl Tool for ShellCommand {
 }
 
 async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
-    if of(&cx.turn.services.config) != ShellTool::Once {
+    if of(&cx.turn) != ShellTool::Once {
         return Err(ToolOutput::text(format!("unsupported call: {NAME}")));
     }
     let given: Given = parse_arguments(&cx.call)?;
@@ -140,6 +141,7 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
         items::publish_started(&cx.turn.host, cleared.item.asked()).await;
         cleared.shown = true;
     }
+    cleared.is_announced();
     let hold = cleared.hold(&cx, &environment).await;
     let sessions = &cx.turn.services.commands.sessions;
     let started = Instant::now();
@@ -160,10 +162,15 @@ async fn run(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {
         attended = begin(&cx, &arguments, &cleared, &environment, None).await?;
         running.session = Some(Arc::clone(&attended));
     }
+    let command = cleared.item.command.clone();
+    let session = Arc::clone(&attended);
     let watched = tokio::spawn(watch(cx.turn.clone(), cleared.item, attended, patience, started));
     let (attended, took) = watched
         .await
         .map_err(|_| ToolOutput::text("execution error: the command was lost sight of"))?;
+    if let Some(why) = session.failure() {
+        return Err(arguments.refused(&command, why));
+    }
     Ok(outcome(&cx, &attended, took))
 }
 
@@ -175,7 +182,10 @@ async fn watch(
     patience: Duration,
     started: Instant,
 ) -> (Attended, Duration) {
-    let attended = command_watch::attend(&turn, &item.id, &session, patience).await;
+    let mut attended = command_watch::attend(&turn, &item.id, &session, patience).await;
+    if let Some(code) = command_watch::with_failure(&session, &mut attended.output) {
+        attended.code = code;
+    }
     let took = started.elapsed();
     let ended = item.over(CommandEnd {
         code: attended.code,

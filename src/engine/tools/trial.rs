@@ -16,7 +16,7 @@ use crate::engine::settings::TurnSettings;
 use crate::engine::settings::tests::plain;
 use crate::engine::tools::{Tool, ToolCall, ToolContext, ToolInput, ToolOutput, ToolSet};
 use crate::model::retry::RetryPolicy;
-use crate::model::{ModelError, ModelProvider, ModelStream, RequestIdentity, SamplingRequest, catalog, json_text};
+use crate::model::{ModelError, ModelProvider, ModelStream, RequestIdentity, SamplingRequest, json_text};
 use crate::protocol::{FunctionCallOutputBody, ThreadId};
 use crate::store::{Durability, LocalThreadStore, NewThread, SessionMeta, ThreadStore};
 
@@ -64,6 +64,7 @@ impl Trial {
             environments: Arc::default(),
             goal: Arc::new(GoalKeeper::new(recorder.clone(), false, None)),
             config: Arc::new(config.resolve(&ThreadOverrides::default()).unwrap()),
+            catalog: Arc::default(),
             provider: Arc::new(Mute(RetryPolicy::new(None, None, None))),
             identity: Arc::new(RequestIdentity::default()),
             instructions: json_text(""),
@@ -89,7 +90,7 @@ impl Trial {
             Default::default(),
             sender,
         );
-        let model = Arc::new(catalog::find(&settings.model));
+        let model = Arc::new(services.catalog.find(&settings.model));
         let turn = TurnScope::new(host, Arc::new(services), Arc::new(settings), model);
         Trial {
             turn: Arc::new(turn),

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::engine::context::image::{self, ImageError};
+use crate::engine::context::image::{self, ImageError, Resolution};
 use crate::engine::items;
 use crate::engine::tools::{Tool, ToolContext, ToolOffer, ToolOutput, function_spec, parse_arguments};
 use crate::exec::files::Files;
@@ -97,9 +97,9 @@ async fn view(cx: &ToolContext) -> Result<ToolOutput, String> {
         Ok(arguments) => arguments,
         Err(output) => return Ok(output),
     };
-    let original = match detail.as_deref() {
-        None => false,
-        Some("original") => model.image_detail,
+    let (resolution, detail) = match detail.as_deref() {
+        Some("original") if model.image_detail => (Resolution::Original, ImageDetail::Original),
+        None | Some("original") => (Resolution::Fitted, ImageDetail::High),
         Some(other) => {
             return Err(format!(
                 "view_image.detail only supports `original`; omit `detail` for default resized behavior, got `{other}`"
@@ -111,14 +111,13 @@ async fn view(cx: &ToolContext) -> Result<ToolOutput, String> {
     let (read, turn) = (path.clone(), cx.turn.clone());
     let image_url = tokio::task::spawn_blocking(move || {
         let files = Arc::clone(&environment.place).files(None);
-        let hidden = |path: &Path| turn.hides(&environment, path);
-        if hidden(&read) || hidden(&files.resolve(&read)) {
+        if turn.hides(&environment, &read, &files.resolve(&read)) {
             let at = read.display();
             return Err(format!(
                 "unable to locate image at `{at}`: Permission denied (os error 13)"
             ));
         }
-        load(&*files, &read)
+        load(&*files, &read, resolution)
     })
     .await
     .map_err(|error| format!("unable to read image at `{}`: {error}", path.display()))??;
@@ -130,18 +129,13 @@ async fn view(cx: &ToolContext) -> Result<ToolOutput, String> {
         items::publish_started(&cx.turn.host, item.clone()).await;
         items::record_and_publish_completed(&cx.turn, item).await;
     }
-    let detail = if original {
-        ImageDetail::Original
-    } else {
-        ImageDetail::High
-    };
     Ok(ToolOutput::parts(vec![FunctionCallOutputContentItem::InputImage {
         detail: Some(detail),
         image_url,
     }]))
 }
 
-fn load(files: &dyn Files, path: &Path) -> Result<String, String> {
+fn load(files: &dyn Files, path: &Path, resolution: Resolution) -> Result<String, String> {
     let at = path.display();
     let found = match files.look(path) {
         Ok(found) if found.is_link && !found.is_file && !found.is_dir => {
@@ -153,9 +147,9 @@ fn load(files: &dyn Files, path: &Path) -> Result<String, String> {
     if !found.is_file {
         return Err(format!("image path `{at}` is not a file"));
     }
-    image::data_url_from(files, path).map_err(|error| match error {
+    image::data_url_from(files, path, resolution).map_err(|error| match error {
         ImageError::Unreadable(error) => format!("unable to read image at `{at}`: {error}"),
-        ImageError::Unsupported(_) => format!("unable to process image at `{at}`: {error}"),
+        ImageError::Unsupported(_) | ImageError::Unscalable(_) => format!("unable to process image at `{at}`: {error}"),
     })
 }
 

@@ -10,15 +10,26 @@ use crate::protocol::{SandboxPolicy, WebSearchAction};
 pub fn live(mode: Option<WebSearchMode>, sandbox: &SandboxPolicy) -> Option<bool> {
     match mode {
         Some(WebSearchMode::Disabled) => None,
-        Some(WebSearchMode::Cached) => Some(false),
         Some(WebSearchMode::Live) => Some(true),
-        None => Some(matches!(sandbox, SandboxPolicy::DangerFullAccess)),
+        // An index is to keep what a page says from an agent that is confined; this one may go there anyway.
+        Some(WebSearchMode::Cached) | None => Some(matches!(sandbox, SandboxPolicy::DangerFullAccess)),
     }
 }
 
 /// The entry of the request's `tools`.
 pub(super) fn spec(offer: &ToolOffer) -> Option<Value> {
     let mut spec = json!({"type": "web_search", "external_web_access": offer.web_search_live?});
+    let options = &offer.web_search_options;
+    if let Some(domains) = &options.allowed_domains {
+        spec["filters"] = json!({"allowed_domains": domains});
+    }
+    if let Some(location) = &options.location {
+        spec["user_location"] = json!(location);
+        spec["user_location"]["type"] = "approximate".into();
+    }
+    if let Some(size) = options.context_size {
+        spec["search_context_size"] = json!(size);
+    }
     if !offer.web_search_content_types.is_empty() {
         spec["search_content_types"] = json!(offer.web_search_content_types);
     }

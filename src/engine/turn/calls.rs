@@ -182,6 +182,8 @@ impl Task {
                     }
                 },
             };
+            let notes = self.scope.services.commands.take_notes();
+            self.add_contexts(notes).await;
             self.add_contexts(contexts).await;
             let output = capped(output, self.scope.model.truncation);
             let item = json!({"type": call.output_kind, "call_id": call.call_id, "output": output.body});
@@ -224,8 +226,8 @@ async fn run(tool: Arc<dyn Tool>, cx: ToolContext, lock: Arc<RwLock<()>>, overla
 /// fifth more than the model's limit, so that what they put around it is not cut again.
 fn capped(mut output: ToolOutput, limit: Truncation) -> ToolOutput {
     let budget = match limit {
-        Truncation::Tokens(tokens) => Budget::Tokens(tokens + tokens / 5),
-        Truncation::Bytes(bytes) => Budget::Bytes(bytes + bytes / 5),
+        Truncation::Tokens(tokens) => Budget::Tokens(tokens.saturating_add(tokens / 5)),
+        Truncation::Bytes(bytes) => Budget::Bytes(bytes.saturating_add(bytes / 5)),
     };
     let cut = |text: &mut String| {
         if let Cow::Owned(short) = truncate_middle(text, budget) {

@@ -26,7 +26,7 @@ pub async fn inject(
     let mut lines = Vec::new();
     let mut told = None;
     if conversation.told.is_none() {
-        let model = model_info(settings, &services.config);
+        let model = model_info(settings, &services.config, &services.catalog);
         let turn_id = uuid::Uuid::now_v7().to_string();
         let situation = tell(services, settings, &model, &turn_id, None, None);
         lines.extend(situation.items.iter().cloned().map(RolloutItem::ResponseItem));
@@ -50,7 +50,7 @@ pub async fn roll_back(
     conversation: &mut Conversation,
     turns: u32,
 ) -> Result<(), StoreError> {
-    let window = model_info(settings, &services.config).effective_context_window();
+    let window = model_info(settings, &services.config, &services.catalog).effective_context_window();
     conversation.estimate_usage(services, window);
     let rolled_back = EventMsg::ThreadRolledBack(ThreadRolledBack { num_turns: turns });
     let lines = vec![token_count(conversation).into(), rolled_back.into()];

@@ -11,6 +11,7 @@ use crate::store::{EventMsg, GreenroomLine, TaskComplete, TurnAborted};
 impl Task {
     /// Writes the turn's last lines. An end that cannot be written is reported all the same.
     pub(super) async fn finish(mut self, outcome: Result<(), Failure>) -> TurnEnd {
+        self.scope.services.commands.hosts.turn_ended();
         self.take_injected();
         self.close_goal(&outcome).await;
         let completed_at = Utc::now().timestamp();

@@ -63,7 +63,7 @@ impl Task {
         )
     }
 
-    /// Adds to the conversation what hooks have to say about a call.
+    /// Adds to the conversation what there is to say about a call beside its output.
     pub(super) async fn add_contexts(&mut self, contexts: Vec<String>) {
         for text in contexts {
             let item = message::developer(vec![text]);

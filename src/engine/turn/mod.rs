@@ -125,7 +125,7 @@ impl TurnJob {
         if self.conversation.fallback_warned || matches!(self.opening, TurnOpening::Shell(_) | TurnOpening::Compact) {
             return None;
         }
-        let model = model_info(&self.settings, &self.services.config);
+        let model = model_info(&self.settings, &self.services.config, &self.services.catalog);
         self.conversation.fallback_warned = model.fallback;
         model.fallback.then(|| WarningNotification {
             message: format!(

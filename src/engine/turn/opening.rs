@@ -34,7 +34,7 @@ impl Task {
         self.event(EventMsg::TaskStarted(TaskStarted {
             turn_id: Some(self.host().recorded_as.to_string()),
             started_at: Some(unix_seconds(self.started_at)),
-            model_context_window: Some(self.scope.model.effective_context_window()),
+            model_context_window: self.scope.model.effective_context_window(),
             collaboration_mode_kind: Some(
                 match self.scope.settings.mode {
                     ModeKind::Plan => "plan",

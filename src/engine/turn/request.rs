@@ -14,17 +14,18 @@ use crate::engine::settings::TurnSettings;
 use crate::engine::tools::{
     DeferredTools, ToolOffer, exec_command, request_permissions, shell_command, tool_search, web_search,
 };
-use crate::model::catalog::{self, ModelInfo, ModelOverrides};
+use crate::model::catalog::{Catalog, ModelInfo, ModelOverrides};
 use crate::model::{Reasoning, SamplingRequest, TextControls};
-use crate::protocol::{InputModality, ModeKind, ReasoningEffort, ReasoningSummary, SandboxPolicy};
+use crate::protocol::{InputModality, ModeKind, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity};
 
 /// What is known of the turn's model, with what the configuration overrides.
-pub fn model_info(settings: &TurnSettings, config: &ResolvedConfig) -> ModelInfo {
-    catalog::find(&settings.model).with_overrides(&ModelOverrides {
+pub fn model_info(settings: &TurnSettings, config: &ResolvedConfig, catalog: &Catalog) -> ModelInfo {
+    catalog.find(&settings.model).with_overrides(&ModelOverrides {
         context_window: config.context_window,
         auto_compact_limit: config.auto_compact_token_limit,
         tool_output_tokens: config.tool_output_token_limit,
         reasoning: config.supports_reasoning_summaries,
+        without_personality: !config.feature("personality"),
     })
 }
 
@@ -45,9 +46,6 @@ impl StepTemplate {
         let services = &scope.services;
         let model = &scope.model;
         let settings = &scope.settings;
-        let verbosity = model
-            .default_verbosity
-            .map(|default| services.config.verbosity.unwrap_or(default));
         let tier = settings
             .service_tier
             .as_deref()
@@ -61,7 +59,7 @@ impl StepTemplate {
                 parallel_tool_calls: model.parallel_tool_calls,
                 reasoning: reasoning(settings, model, &services.config),
                 text: TextControls {
-                    verbosity,
+                    verbosity: verbosity(model, &services.config),
                     schema: output_schema,
                     lenient: false,
                 },
@@ -109,9 +107,7 @@ impl StepTemplate {
         request.model = model.slug.to_string();
         request.reasoning = reasoning(settings, model, config);
         request.parallel_tool_calls = model.parallel_tool_calls;
-        request.text.verbosity = model
-            .default_verbosity
-            .map(|default| config.verbosity.unwrap_or(default));
+        request.text.verbosity = verbosity(model, config);
         request.service_tier = settings
             .service_tier
             .as_deref()
@@ -128,6 +124,11 @@ impl StepTemplate {
     }
 }
 
+fn verbosity(model: &ModelInfo, config: &ResolvedConfig) -> Option<Verbosity> {
+    let wanted = config.verbosity.or(model.default_verbosity);
+    wanted.filter(|_| model.knows_verbosity)
+}
+
 fn offer(scope: &TurnScope) -> ToolOffer {
     let config = &scope.services.config;
     ToolOffer {
@@ -136,10 +137,12 @@ fn offer(scope: &TurnScope) -> ToolOffer {
         image_detail: scope.model.image_detail,
         web_search_content_types: scope.model.web_search_content,
         web_search_live: web_search::live(config.web_search, &scope.settings.sandbox),
+        web_search_options: Arc::clone(&config.web_search_options),
         allow_login_shell: config.allow_login_shell,
         additional_permissions: config.feature(exec_command::ADDITIONAL_PERMISSIONS),
         request_permissions: config.feature(request_permissions::FEATURE),
-        shell: shell_command::of(config),
+        shell: shell_command::of(scope),
+        models: scope.services.catalog.list(),
         deferred: deferred(scope),
         environment: !scope.environments.is_empty(),
         several_environments: scope.environments.len() > 1,
@@ -160,14 +163,16 @@ pub(super) fn deferred(scope: &TurnScope) -> DeferredTools {
 
 /// The effort of the turn, else the configuration's for plan mode, else the model's; the summary likewise.
 fn reasoning(settings: &TurnSettings, model: &ModelInfo, config: &ResolvedConfig) -> Option<Reasoning> {
-    let default_effort = model.default_effort?;
+    if !model.reasons {
+        return None;
+    }
     let planned = match settings.mode {
         ModeKind::Plan => config.plan_mode_reasoning_effort.or(Some(ReasoningEffort::Medium)),
         ModeKind::Default => None,
     };
     let summary = settings.summary.or(model.default_summary);
     Some(Reasoning {
-        effort: settings.effort.or(planned).or(Some(default_effort)),
+        effort: settings.effort.or(planned).or(model.default_effort),
         summary: summary.filter(|summary| *summary != ReasoningSummary::None),
     })
 }

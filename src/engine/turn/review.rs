@@ -133,7 +133,7 @@ impl Task {
         self.event(EventMsg::TaskStarted(TaskStarted {
             turn_id: Some(id.to_string()),
             started_at: Some(started_at),
-            model_context_window: Some(self.scope.model.effective_context_window()),
+            model_context_window: self.scope.model.effective_context_window(),
             collaboration_mode_kind: Some("default".to_owned()),
         }));
         self.flush().await?;

@@ -75,6 +75,10 @@ impl Task {
         if let Some(state) = &stream.head().turn_state {
             self.turn_state = Some(state.clone());
         }
+        if let Some(etag) = &stream.head().models_etag {
+            let services = &self.scope.services;
+            services.catalog.heard_of(provider.id(), etag, &services.identity);
+        }
         self.note_rate_limits(stream.head().rate_limits.as_ref());
         if let Some(model) = stream.head().server_model.clone() {
             self.check_route(&model).await;

@@ -66,8 +66,9 @@ pub(super) struct Task {
 
 impl Task {
     pub(super) fn new(job: TurnJob) -> Self {
-        let model = Arc::new(model_info(&job.settings, &job.services.config));
+        let model = Arc::new(model_info(&job.settings, &job.services.config, &job.services.catalog));
         let scope = Arc::new(TurnScope::new(job.host, job.services, job.settings, model));
+        scope.services.commands.hosts.turn_began(&scope);
         Task {
             template: StepTemplate::new(&scope, job.output_schema, &job.client_metadata, job.started_at)
                 .leniently(job.lenient),

@@ -38,14 +38,16 @@ impl Task {
             .saturating_add(last.reasoning_output_tokens);
         total.total_tokens = total.total_tokens.saturating_add(last.total_tokens);
         known.last = last;
-        known.model_context_window = Some(window);
+        known.model_context_window = window;
         self.conversation.history.mark_counted();
     }
 
     /// The conversation does not fit: whatever was counted, the window is full.
     fn fill_window(&mut self) {
         self.conversation.overflowed = true;
-        let window = self.scope.model.effective_context_window();
+        let Some(window) = self.scope.model.effective_context_window() else {
+            return;
+        };
         let counted = self
             .conversation
             .usage
@@ -121,7 +123,7 @@ impl Task {
 
 impl Conversation {
     /// Takes what the conversation fills of the `window` for an estimate, until the model answers again.
-    pub(super) fn estimate_usage(&mut self, services: &ThreadServices, window: i64) {
+    pub(super) fn estimate_usage(&mut self, services: &ThreadServices, window: Option<i64>) {
         let left = TokenUsageBreakdown {
             total_tokens: self
                 .history
@@ -132,7 +134,7 @@ impl Conversation {
         let total = self.usage.take().map(|usage| usage.total).unwrap_or_default();
         self.usage = Some(ThreadTokenUsage {
             last: left,
-            model_context_window: Some(window),
+            model_context_window: window,
             total,
         });
         self.history.mark_counted();

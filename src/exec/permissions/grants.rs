@@ -217,9 +217,15 @@ impl Grants {
             let spots = places::spots(&entry.path, place);
             match entry.access {
                 FileSystemAccessMode::Write => confinement.open(spots.into_iter().map(|spot| (spot.path, spot.shared))),
-                FileSystemAccessMode::Read => confinement.show(spots.into_iter().map(|spot| spot.path)),
+                FileSystemAccessMode::Read => confinement.show(places::readable(&entry.path, place).into_iter()),
                 FileSystemAccessMode::None => match &entry.path {
-                    FileSystemPath::GlobPattern { pattern } => confinement.hide_pattern(pattern),
+                    FileSystemPath::GlobPattern { pattern } => {
+                        let folder = place
+                            .workspace_roots
+                            .first()
+                            .map_or(Path::new("/"), AbsolutePathBuf::as_path);
+                        confinement.hide_pattern(folder, pattern, self.glob_scan_max_depth);
+                    }
                     _ => confinement.hide(spots.into_iter().map(|spot| spot.path)),
                 },
             }

@@ -32,6 +32,19 @@ pub fn temporary() -> Option<PathBuf> {
         .filter(|folder| folder.is_absolute())
 }
 
+/// What programs need to run, as the peer has it, and the list of name servers wherever it lies.
+const PLATFORM: [&str; 9] = [
+    "/bin",
+    "/sbin",
+    "/usr",
+    "/etc",
+    "/lib",
+    "/lib64",
+    "/nix/store",
+    "/run/current-system/sw",
+    "/etc/resolv.conf",
+];
+
 /// A place on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spot {
@@ -61,6 +74,31 @@ pub fn spots(path: &FileSystemPath, place: &Place<'_>) -> Vec<Spot> {
             FileSystemSpecialPath::Minimal | FileSystemSpecialPath::Unknown { .. } => Vec::new(),
         },
     }
+}
+
+/// What an entry lets be read: its places, or what programs need to run.
+pub fn readable(path: &FileSystemPath, place: &Place<'_>) -> Vec<PathBuf> {
+    let minimal = FileSystemPath::Special {
+        value: FileSystemSpecialPath::Minimal,
+    };
+    match *path == minimal {
+        true => PLATFORM.map(PathBuf::from).to_vec(),
+        false => spots(path, place).into_iter().map(|spot| spot.path).collect(),
+    }
+}
+
+/// What this program needs to be loaded.
+pub fn loader() -> Vec<PathBuf> {
+    let parts = [
+        "/lib",
+        "/lib64",
+        "/usr/lib",
+        "/usr/lib64",
+        "/nix/store",
+        "/etc/ld.so.cache",
+    ];
+    let own = std::env::current_exe().ok();
+    parts.map(PathBuf::from).into_iter().chain(own).collect()
 }
 
 /// A folder and what is below it; one that would lead out of the folder leads nowhere else.

@@ -37,7 +37,11 @@ impl<'a> PlacedProfile<'a> {
         let mut names = Vec::new();
         for entry in self.profile.entries.iter().filter(|entry| entry.access == access) {
             match &entry.path {
-                FileSystemPath::GlobPattern { pattern } => names.extend(self.patterns(pattern, &roots)),
+                FileSystemPath::GlobPattern { pattern } => {
+                    let patterns = self.patterns(pattern, &roots).into_iter();
+                    names
+                        .extend(patterns.map(|(folder, pattern)| folder.as_path().join(pattern).display().to_string()));
+                }
                 path if *path == ROOT => names.push(":root".to_owned()),
                 path => names.extend(
                     places::spots(path, &place)
@@ -124,15 +128,15 @@ impl<'a> PlacedProfile<'a> {
             let spots = places::spots(&entry.path, &place).into_iter();
             match entry.access {
                 FileSystemAccessMode::Write => confinement.open(spots.map(|spot| (spot.path, spot.shared))),
-                FileSystemAccessMode::Read => confinement.show(spots.map(|spot| spot.path)),
+                FileSystemAccessMode::Read => confinement.show(places::readable(&entry.path, &place).into_iter()),
                 FileSystemAccessMode::None => match &entry.path {
                     FileSystemPath::GlobPattern { pattern } => {
-                        for pattern in self.patterns(pattern, &roots) {
-                            confinement.hide_pattern(&pattern);
+                        for (folder, pattern) in self.patterns(pattern, &roots) {
+                            confinement.hide_pattern(folder.as_path(), pattern, self.profile.scan_depth);
                         }
                     }
                     // There is nothing to hide where nothing can be read anyway.
-                    path if *path == ROOT => {}
+                    path if is_root(path) => {}
                     _ => confinement.hide(spots.map(|spot| spot.path)),
                 },
             }
@@ -172,11 +176,14 @@ impl<'a> PlacedProfile<'a> {
         }
     }
 
-    /// A pattern as it is on disk: once for each root of the workspace if it is below them.
-    fn patterns(&self, pattern: &str, roots: &[AbsolutePathBuf]) -> Vec<String> {
+    /// A pattern and where it begins unless it is absolute: each root of the workspace if it is below them.
+    fn patterns<'b>(&self, pattern: &'b str, roots: &[AbsolutePathBuf]) -> Vec<(AbsolutePathBuf, &'b str)> {
         match pattern.strip_prefix(WORKSPACE_ROOTS) {
-            None => vec![pattern.to_owned()],
-            Some(below) => roots.iter().map(|root| format!("{root}{below}")).collect(),
+            None => vec![(self.cwd.clone(), pattern)],
+            Some(below) => {
+                let below = below.trim_start_matches('/');
+                roots.iter().map(|root| (root.clone(), below)).collect()
+            }
         }
     }
 
@@ -198,15 +205,20 @@ impl<'a> PlacedProfile<'a> {
 
     /// Whether an entry for all of the file system gives at least this.
     fn everywhere(&self, wanted: FileSystemAccessMode) -> bool {
-        let whole = FileSystemPath::Path {
-            path: AbsolutePathBuf::rooted(PathBuf::new()),
-        };
-        let of_root = |entry: &&FileSystemSandboxEntry| entry.path == ROOT || entry.path == whole;
+        let of_root = |entry: &&FileSystemSandboxEntry| is_root(&entry.path);
         let mut entries = self.profile.entries.iter().filter(of_root);
         let mut all = self.profile.entries.iter().filter(of_root);
         let enough = |access| access == FileSystemAccessMode::Write || access == wanted;
         all.all(|entry| entry.access != FileSystemAccessMode::None) && entries.any(|entry| enough(entry.access))
     }
+}
+
+/// Whether a place is all of the file system.
+fn is_root(path: &FileSystemPath) -> bool {
+    let whole = FileSystemPath::Path {
+        path: AbsolutePathBuf::rooted(PathBuf::new()),
+    };
+    *path == ROOT || *path == whole
 }
 
 const ROOT: FileSystemPath = FileSystemPath::Special {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
 
-use super::{NetworkProtocol, Policy, RuleError, parse};
+use super::{NetworkRule, Policy, RuleDecision, RuleError, parse};
 
 /// The file that accepted amendments go to.
 const AMENDMENTS: &str = "default.rules";
@@ -139,17 +139,21 @@ pub fn append_prefix_rule(home: &Path, prefix: &[String]) -> Result<(), RuleFile
 }
 
 /// Adds a rule about a host to the home's amendments, unless it is there.
-pub fn append_network_rule(
-    home: &Path,
-    host: &str,
-    protocol: NetworkProtocol,
-    allow: bool,
-) -> Result<(), RuleFileError> {
-    let decision = if allow { "allow" } else { "deny" };
+pub fn append_network_rule(home: &Path, rule: &NetworkRule) -> Result<(), RuleFileError> {
+    let decision = match rule.decision {
+        RuleDecision::Allow => "allow",
+        RuleDecision::Prompt => "prompt",
+        RuleDecision::Forbidden => "deny",
+    };
+    let why = rule
+        .justification
+        .as_deref()
+        .map(|why| format!(", justification={}", quoted(why)));
     let line = format!(
-        "network_rule(host={}, protocol=\"{}\", decision=\"{decision}\")",
-        quoted(host),
-        protocol.name()
+        "network_rule(host={}, protocol=\"{}\", decision=\"{decision}\"{})",
+        quoted(&rule.host),
+        rule.protocol.name(),
+        why.unwrap_or_default()
     );
     append_line(home, &line)
 }

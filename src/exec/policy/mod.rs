@@ -88,7 +88,7 @@ impl NetworkProtocol {
     }
 }
 
-/// A rule about a host. Kept for the network proxy to come; commands are not judged by it.
+/// A rule about a host, for commands that reach the network through the proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkRule {
     /// The host, without wildcards.
@@ -156,6 +156,14 @@ impl Policy {
         if !policy.prefix_rules.contains(&rule) {
             policy.prefix_rules.push(rule);
         }
+        policy
+    }
+
+    /// This policy and one more rule about a host.
+    pub fn with_host(&self, rule: NetworkRule) -> Policy {
+        let mut policy = self.clone();
+        policy.network_rules.retain(|other| *other != rule);
+        policy.network_rules.push(rule);
         policy
     }
 

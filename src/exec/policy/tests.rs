@@ -206,7 +206,13 @@ fn files_are_loaded_and_amended() {
         text,
         "prefix_rule(pattern=[\"touch\", \"a b\\\"c\"], decision=\"allow\")\n"
     );
-    append_network_rule(home.path(), "example.com", NetworkProtocol::Https, false).unwrap();
+    let rule = NetworkRule {
+        host: "example.com".to_owned(),
+        protocol: NetworkProtocol::Https,
+        decision: RuleDecision::Forbidden,
+        justification: Some("Why not".to_owned()),
+    };
+    append_network_rule(home.path(), &rule).unwrap();
 
     let folder = rules(&project.path().join(".codex/rules"));
     std::fs::write(folder.join("a.rules"), "prefix_rule([\"ls\"])").unwrap();

@@ -187,7 +187,7 @@ fn start(
     if let Some(cwd) = cwd {
         command.current_dir(cwd);
     }
-    prepare_child(&mut command, false, None);
+    prepare_child(&mut command, false, [None; 2]);
     let mut child = command.spawn()?;
     match (child.stdin.take(), child.stdout.take()) {
         (Some(input), Some(output)) => Ok(Wire::Program {

@@ -2,6 +2,7 @@
 //!
 //! Only a program counts that root installed, in folders that nobody else can write to.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -9,13 +10,29 @@ use std::path::{Path, PathBuf};
 use super::plan::{Kind, Plan};
 use super::stage::StageError;
 
+/// How many arguments it takes.
+const MOST: usize = 9000;
+
 /// Its command line up to the program that it runs, for mounts as planned.
 pub(super) fn arguments(plan: &Plan, folder: &Path) -> Result<Vec<OsString>, StageError> {
     let mut line: Vec<OsString> = ["--die-with-parent", "--unshare-user", "--unshare-pid", "--unshare-ipc"]
         .map(OsString::from)
         .to_vec();
-    let root = if plan.root_writable { "--bind" } else { "--ro-bind" };
-    line.extend([root, "/", "/", "--dev", "/dev", "--proc", "/proc"].map(OsString::from));
+    let root: &[&str] = match (plan.bare, plan.root_writable) {
+        (true, _) => &["--tmpfs", "/"],
+        (false, true) => &["--bind", "/", "/"],
+        (false, false) => &["--ro-bind", "/", "/"],
+    };
+    line.extend(
+        root.iter()
+            .chain(&["--dev", "/dev", "--proc", "/proc"])
+            .map(OsString::from),
+    );
+    // By the name, because the link is to be found there and not what it leads to.
+    let links: BTreeMap<&PathBuf, &PathBuf> = plan.links.iter().map(|(link, target)| (link, target)).collect();
+    for (link, target) in links {
+        line.extend(["--symlink".into(), target.into(), link.into()]);
+    }
     for (path, kind) in &plan.steps {
         if path.is_symlink() {
             return Err(StageError::Link(path.clone()));
@@ -33,6 +50,7 @@ pub(super) fn arguments(plan: &Plan, folder: &Path) -> Result<Vec<OsString>, Sta
                     .into_iter()
                     .chain([path.into()]),
             ),
+            // Bubblewrap's mounts know no devices, so this one cannot be opened.
             Kind::Hidden => line.extend(["--ro-bind".into(), "/dev/null".into(), path.into()]),
         }
     }
@@ -41,8 +59,14 @@ pub(super) fn arguments(plan: &Plan, folder: &Path) -> Result<Vec<OsString>, Sta
             line.extend(["--remount-ro".into(), path.into()]);
         }
     }
+    if plan.bare {
+        line.extend(["--remount-ro", "/"].map(OsString::from));
+    }
     line.extend(["--chdir".into(), folder.into(), "--".into()]);
-    Ok(line)
+    match line.len() > MOST {
+        true => Err(StageError::Long(line.len())),
+        false => Ok(line),
+    }
 }
 
 /// The program, if one is on the path that can be trusted.

@@ -3,7 +3,8 @@
 //! What changes files is refused everywhere but below the writable roots and on a few harmless devices. Rules only add
 //! to what is allowed, so nothing below a root can be taken away again: protected paths need mounts. Where the kernel
 //! is new enough, the ends of TCP connections, abstract Unix sockets and signals to outsiders are refused as well.
-//! Everything may be read and executed; that is not handled at all, so it costs nothing.
+//! Where everything may be read and executed that is not handled at all, so it costs nothing; otherwise what may be read
+//! has rules too. They keep contents from being read, not the names, sizes and times of files.
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -16,7 +17,7 @@ use ::landlock::{
 use nix::libc;
 
 use super::mounts::DEVICES;
-use super::policy::Confinement;
+use super::policy::{Confinement, Reach};
 use super::stage::StageError;
 
 /// The newest version whose file rights are used here.
@@ -25,6 +26,8 @@ const NEWEST: ABI = ABI::V6;
 const OWN: [&str; 3] = ["/dev/shm", "/dev/pts", "/dev/ptmx"];
 /// The terminal of the command, if it has one.
 const TERMINAL: &str = "/proc/self/fd/0";
+/// What programs look up about themselves. Landlock keeps them from looking into other processes.
+const PROCESSES: &str = "/proc";
 
 /// The version of Landlock that this kernel has; none when there is no Landlock here.
 #[allow(unsafe_code, reason = "asking for the version has no safe form")]
@@ -53,17 +56,34 @@ pub(super) fn rules(confinement: &Confinement, own_mounts: bool) -> Result<Rules
         .map_err(StageError::landlock)?
         .scope(Scope::from_all(NEWEST))
         .map_err(StageError::landlock)?;
-    if !confinement.network {
+    // In a network of its own there is nothing to keep it from.
+    if confinement.reach() == Reach::Nothing {
         ruleset = ruleset
             .handle_access(AccessNet::from_all(NEWEST))
             .map_err(StageError::landlock)?;
     }
+    // With mounts of its own it sees nothing else anyway.
+    let readable = confinement.readable.as_ref().filter(|_| !own_mounts);
+    let mut reading = BitFlags::empty();
+    if readable.is_some() {
+        reading = AccessFs::from_read(ABI::V1);
+        ruleset = ruleset
+            .set_compatibility(CompatLevel::HardRequirement)
+            .handle_access(reading)
+            .map_err(StageError::landlock)?;
+    }
     let mut ruleset = ruleset.create().map_err(StageError::landlock)?;
+    for place in readable.into_iter().flatten() {
+        ruleset = allow(ruleset, place, reading)?;
+    }
+    if readable.is_some() {
+        ruleset = allow(ruleset, Path::new(PROCESSES), reading & !AccessFs::Execute)?;
+    }
     for root in &confinement.roots {
-        ruleset = allow(ruleset, &root.path, in_root())?;
+        ruleset = allow(ruleset, &root.path, in_root() | reading)?;
     }
     for device in DEVICES {
-        ruleset = allow(ruleset, Path::new(device), AccessFs::from_write(NEWEST))?;
+        ruleset = allow(ruleset, Path::new(device), AccessFs::from_write(NEWEST) | reading)?;
     }
     if own_mounts {
         for path in OWN {
@@ -71,7 +91,7 @@ pub(super) fn rules(confinement: &Confinement, own_mounts: bool) -> Result<Rules
         }
     }
     if std::io::stdin().is_terminal() {
-        ruleset = allow(ruleset, Path::new(TERMINAL), AccessFs::from_write(NEWEST))?;
+        ruleset = allow(ruleset, Path::new(TERMINAL), AccessFs::from_write(NEWEST) | reading)?;
     }
     Ok(ruleset)
 }

@@ -12,12 +12,17 @@ mod calls;
 #[cfg(target_os = "linux")]
 mod capabilities;
 #[cfg(target_os = "linux")]
+mod door;
+#[cfg(target_os = "linux")]
+mod fresh_root;
+#[cfg(target_os = "linux")]
 mod landlock;
 mod launch;
 #[cfg(target_os = "linux")]
 mod mounts;
 #[cfg(target_os = "linux")]
 mod order;
+mod patterns;
 #[cfg(target_os = "linux")]
 mod placeholders;
 #[cfg(target_os = "linux")]
@@ -35,6 +40,7 @@ mod supervise;
 mod way;
 
 pub use launch::{Launch, LaunchError};
+pub use patterns::ScanError;
 pub use policy::Confinement;
 pub use rules::Rules;
 #[cfg(target_os = "linux")]

@@ -14,7 +14,7 @@ use super::policy::Confinement;
 use super::stage::StageError;
 
 /// The longest order that is read.
-const LIMIT: u64 = 1 << 20;
+const LIMIT: u64 = 16 << 20;
 
 /// Who looks after files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,9 @@ pub(super) struct Order {
     pub files: Files,
     /// The server, if it is our parent: the command must not outlive it.
     pub parent: Option<i32>,
+    /// The line by which the command's way to the proxy is handed over, as its number.
+    #[serde(default)]
+    pub line: Option<i32>,
     /// Whether to look if the confinement stands instead of running a command.
     pub probe: bool,
 }
@@ -58,6 +61,7 @@ impl Order {
             confinement,
             files,
             parent: None,
+            line: None,
             probe: false,
         }
     }

@@ -2,9 +2,9 @@
 //!
 //! The most specific path wins; at one path the stricter rule. A folder between a writable root and something that is
 //! protected below it is pinned: as a mount point it can be neither renamed nor replaced, so the protected path stays
-//! where it is.
+//! where it is. Where only some places may be read, they are all that there is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::policy::Confinement;
@@ -29,6 +29,10 @@ pub(super) struct Plan {
     pub steps: Vec<(PathBuf, Kind)>,
     /// Whether the root itself is writable.
     pub root_writable: bool,
+    /// Whether there is nothing but what the steps show.
+    pub bare: bool,
+    /// Links that lead to what is shown, and what they hold, where there is nothing else.
+    pub links: Vec<(PathBuf, PathBuf)>,
     /// What lies in folders that others share, and may go at any time.
     pub fleeting: Vec<PathBuf>,
 }
@@ -39,8 +43,16 @@ impl Plan {
         let mut rules = Vec::new();
         for root in &confinement.roots {
             rules.push((root.path.clone(), Kind::Writable));
-            rules.extend(root.protected.iter().map(|path| (path.clone(), Kind::ReadOnly)));
+            // A place that is closed does not show what is protected in it.
+            if !confinement.hidden.contains(&root.path) {
+                rules.extend(root.protected.iter().map(|path| (path.clone(), Kind::ReadOnly)));
+            }
         }
+        let readable = confinement.readable.iter().flatten();
+        // These are the command's own.
+        let readable = readable.filter(|path| !["/proc", "/dev"].iter().any(|own| path.starts_with(own)));
+        let there = readable.filter(|path| path.symlink_metadata().is_ok());
+        let shown: BTreeSet<PathBuf> = there.cloned().collect();
         rules.extend(confinement.read_only.iter().map(|path| (path.clone(), Kind::ReadOnly)));
         rules.extend(confinement.hidden.iter().map(|path| (path.clone(), Kind::Hidden)));
         // What does not exist cannot be mounted on: it lies where nothing can be made, or its name is held.
@@ -54,53 +66,64 @@ impl Plan {
         // A name that may not be read need not be shown empty and writable.
         rules.extend(held.iter().map(|path| (path.clone(), Kind::ReadOnly)));
         let shared = confinement.roots.iter().filter(|root| root.shared);
-        Plan {
+        let plan = Plan {
             fleeting: shared.flat_map(|root| root.protected.clone()).collect(),
-            ..Self::of(rules)
+            ..Self::of(rules, confinement.readable.is_some().then_some(&shown))
+        };
+        match plan.bare {
+            true => Plan {
+                links: confinement.links.clone(),
+                ..plan
+            },
+            false => plan,
         }
     }
 
-    fn of(rules: Vec<(PathBuf, Kind)>) -> Self {
+    /// The plan of rules; `shown` is what may be read, if that is not everything.
+    fn of(rules: Vec<(PathBuf, Kind)>, shown: Option<&BTreeSet<PathBuf>>) -> Self {
         let mut kinds: BTreeMap<PathBuf, Kind> = BTreeMap::new();
-        for (path, kind) in rules {
+        let readable = shown.into_iter().flatten().map(|path| (path.clone(), Kind::ReadOnly));
+        for (path, kind) in rules.into_iter().chain(readable) {
             let known = kinds.entry(path).or_insert(kind);
             *known = kind.max(*known);
         }
         let all = kinds.clone();
-        kinds.retain(|path, kind| match kind {
+        kinds.retain(|path, kind| match (above(&all, path), *kind) {
+            (_, Kind::Pinned | Kind::Writable) => true,
+            (Some(Kind::Writable), _) => true,
             // Below what is read-only, or hidden, anyway.
-            Kind::ReadOnly => above(&all, path) == Some(Kind::Writable),
-            Kind::Hidden => above(&all, path) != Some(Kind::Hidden),
-            Kind::Pinned | Kind::Writable => true,
+            (Some(_), Kind::ReadOnly) | (Some(Kind::Hidden), Kind::Hidden) => false,
+            (Some(_), Kind::Hidden) => true,
+            (None, Kind::ReadOnly) => shown.is_some_and(|shown| shown.contains(path)),
+            (None, Kind::Hidden) => shown.is_none(),
         });
         let mut pins = Vec::new();
         for (path, _) in kinds.iter().filter(|(_, kind)| **kind > Kind::Writable) {
-            let top = kinds
-                .iter()
-                .find(|(root, kind)| **kind == Kind::Writable && path.starts_with(root));
-            let Some((top, _)) = top else { continue };
-            let between = path.ancestors().skip(1).take_while(|folder| *folder != top.as_path());
-            pins.extend(
-                between
-                    .filter(|folder| at(&kinds, folder) == Some(Kind::Writable))
-                    .map(Path::to_path_buf),
-            );
+            let writable = |folder: &&Path| kinds.get(*folder) == Some(&Kind::Writable);
+            let Some(top) = path.ancestors().skip(1).filter(writable).last() else {
+                continue;
+            };
+            let between = path.ancestors().skip(1).take_while(|folder| *folder != top);
+            let between = between.filter(|folder| at(&kinds, folder) == Some(Kind::Writable));
+            pins.extend(between.map(Path::to_path_buf));
         }
         for pin in pins {
             kinds.entry(pin).or_insert(Kind::Pinned);
         }
+        let root_writable = kinds.remove(Path::new("/")) == Some(Kind::Writable);
         Plan {
-            root_writable: kinds.remove(Path::new("/")) == Some(Kind::Writable),
+            root_writable,
+            bare: shown.is_some() && !root_writable,
             steps: kinds.into_iter().collect(),
-            fleeting: Vec::new(),
+            ..Plan::default()
         }
     }
 
     /// Whether something else holds below `path`.
     pub(super) fn continues_below(&self, path: &Path) -> bool {
-        self.steps
-            .iter()
-            .any(|(step, _)| step != path && step.starts_with(path))
+        // They are in order: what is below a path follows it.
+        let next = self.steps.partition_point(|(step, _)| step.as_path() <= path);
+        self.steps.get(next).is_some_and(|(step, _)| step.starts_with(path))
     }
 
     /// Whether a rule lies at or below `path`.
@@ -124,7 +147,7 @@ mod tests {
     use super::*;
 
     fn plan(rules: &[(&str, Kind)]) -> Plan {
-        Plan::of(rules.iter().map(|(path, kind)| (path.into(), *kind)).collect())
+        Plan::of(rules.iter().map(|(path, kind)| (path.into(), *kind)).collect(), None)
     }
 
     fn steps(rules: &[(&str, Kind)]) -> Vec<(String, Kind)> {
@@ -171,6 +194,35 @@ mod tests {
             ("/tmp/a/b/work/.git", ReadOnly),
         ];
         assert_eq!(found, expected.map(|(path, kind)| (path.to_owned(), kind)));
+    }
+
+    #[test]
+    fn where_little_may_be_read_there_is_nothing_else() {
+        use Kind::{Hidden, Pinned, ReadOnly, Writable};
+        let rules = [
+            ("/w", Writable),
+            ("/w/.git", ReadOnly),
+            ("/w/a/secret", Hidden),
+            ("/usr/secret", Hidden),
+            ("/else/.git", ReadOnly),
+            ("/else/secret", Hidden),
+            ("/closed", Hidden),
+        ];
+        let rules = rules.map(|(path, kind)| (path.into(), kind)).to_vec();
+        let shown = ["/usr", "/usr/lib", "/closed"].map(PathBuf::from).into_iter().collect();
+        let plan = Plan::of(rules.clone(), Some(&shown));
+        let expected = [
+            ("/usr", ReadOnly),
+            ("/usr/secret", Hidden),
+            ("/w", Writable),
+            ("/w/.git", ReadOnly),
+            ("/w/a", Pinned),
+            ("/w/a/secret", Hidden),
+        ];
+        assert_eq!(plan.steps, expected.map(|(path, kind)| (path.into(), kind)));
+        assert!(plan.bare);
+        let all = [rules, vec![("/".into(), Writable)]].concat();
+        assert!(!Plan::of(all, Some(&shown)).bare);
     }
 
     #[test]

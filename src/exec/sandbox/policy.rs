@@ -1,12 +1,15 @@
 //! What a sandbox policy comes to for one command: where it may write, and whether it may use the network.
 //!
 //! Resolved once per command from the policy of the turn, its workspace roots and the disk; links of roots are followed
-//! here, so that whoever enforces the result works on real paths. Everything may be read: that is what the policies say.
+//! here, so that whoever enforces the result works on real paths. Under a policy everything may be read; a permission
+//! profile may close places, or open only some.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::patterns::{self, Pattern, ScanError};
 use crate::files::normalised;
 use crate::protocol::{AbsolutePathBuf, SandboxPolicy};
 
@@ -14,6 +17,8 @@ use crate::protocol::{AbsolutePathBuf, SandboxPolicy};
 pub const PROTECTED_NAMES: [&str; 3] = [".git", ".codex", ".agents"];
 /// The longest pointer file (`.git` of a worktree) that is read.
 const POINTER_LIMIT: u64 = 4096;
+/// How many links a path may lead through, as for the kernel.
+const MAX_LINKS: usize = 40;
 
 /// A folder in which a command may write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,18 +38,36 @@ pub struct Confinement {
     pub roots: Vec<WritableRoot>,
     /// Whether it may use the network.
     pub network: bool,
+    /// Whether it reaches the network through the proxy alone; `network` is false then.
+    #[serde(default)]
+    pub proxied: bool,
     /// What it may read and execute; none: everything that is not hidden.
     #[serde(default)]
     pub readable: Option<Vec<PathBuf>>,
+    /// The links by which these and the writable roots were named, and where they lead, so that they keep their names
+    /// where nothing else is shown.
+    #[serde(default)]
+    pub links: Vec<(PathBuf, PathBuf)>,
     /// What it may not even read.
     #[serde(default)]
     pub hidden: Vec<PathBuf>,
-    /// Patterns of what it may not even read.
-    #[serde(default)]
-    pub hidden_patterns: Vec<String>,
+    /// Patterns of what it may not even read. They have become places by the time a command is started.
+    #[serde(skip)]
+    pub patterns: Vec<Pattern>,
     /// What stays as it is although it lies below a writable root, because somebody said so.
     #[serde(default)]
     pub read_only: Vec<PathBuf>,
+}
+
+/// How far sockets reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Nowhere.
+    Nothing,
+    /// A network of the command's own, in which the proxy is.
+    Proxy,
+    /// Everywhere.
+    Everything,
 }
 
 /// Where a policy is resolved.
@@ -104,6 +127,21 @@ impl Confinement {
         }
     }
 
+    /// Lets a command reach the network through the proxy alone.
+    pub fn filter(&mut self) {
+        self.network = false;
+        self.proxied = true;
+    }
+
+    /// How far the command's sockets reach.
+    pub fn reach(&self) -> Reach {
+        match (self.network, self.proxied) {
+            (_, true) => Reach::Proxy,
+            (true, false) => Reach::Everything,
+            (false, false) => Reach::Nothing,
+        }
+    }
+
     /// Every protected path, without those in or below another one.
     pub fn protected(&self) -> Vec<&Path> {
         let mut paths: Vec<&Path> = self
@@ -120,20 +158,24 @@ impl Confinement {
 
     /// Whether `path` may be written, by its text: what is nearest to it decides, and protection between equals.
     pub fn allows_writing(&self, path: &Path) -> bool {
-        let depth = |place: &Path| path.starts_with(place).then(|| place.components().count());
-        let open = self.roots.iter().filter_map(|root| depth(&root.path)).max();
         let protected = self.roots.iter().flat_map(|root| &root.protected);
         let closed = protected.chain(&self.read_only).chain(&self.hidden);
-        open.is_some() && open > closed.filter_map(|place| depth(place)).max()
+        let open = self.nearest_root(path);
+        open.is_some() && open > nearest(closed, path) && !self.patterns.iter().any(|pattern| pattern.matches(path))
     }
 
     /// Makes further places writable. One that was named by itself is not protected any more.
     pub fn open(&mut self, places: impl Iterator<Item = (PathBuf, bool)>) {
-        for root in writable(places.collect()) {
+        let places: Vec<(PathBuf, bool)> = places.collect();
+        self.name(places.iter().map(|(path, _)| path.as_path()));
+        for root in writable(places) {
             for other in &mut self.roots {
                 other.protected.retain(|protected| *protected != root.path);
             }
             self.read_only.retain(|place| *place != root.path);
+            if root.path == Path::new("/") {
+                self.readable = None;
+            }
             if !self.roots.iter().any(|known| known.path == root.path) {
                 self.roots.push(root);
             }
@@ -142,8 +184,19 @@ impl Confinement {
 
     /// Makes further places readable, where not everything is.
     pub fn show(&mut self, places: impl Iterator<Item = PathBuf>) {
-        if let Some(readable) = &mut self.readable {
-            readable.extend(places.map(real));
+        let places: Vec<PathBuf> = places.collect();
+        self.name(places.iter().map(PathBuf::as_path));
+        let Some(readable) = &mut self.readable else { return };
+        readable.extend(places.into_iter().map(real));
+        if readable.iter().any(|place| place == Path::new("/")) {
+            self.readable = None;
+        }
+    }
+
+    /// Remembers the links by which places are named.
+    fn name<'a>(&mut self, places: impl Iterator<Item = &'a Path>) {
+        if self.readable.is_some() {
+            self.links.extend(places.flat_map(links_on));
         }
     }
 
@@ -155,20 +208,26 @@ impl Confinement {
         self.read_only.extend(kept);
     }
 
-    /// Whether `path` must not be read, by its text.
-    pub fn hides(&self, path: &Path) -> bool {
-        let shown = self
-            .readable
-            .as_ref()
-            .is_none_or(|places| places.iter().any(|place| path.starts_with(place)))
-            || self.roots.iter().any(|root| path.starts_with(&root.path));
-        !shown
-            || self.hidden.iter().any(|place| path.starts_with(place))
-            || self.hidden_patterns.iter().any(|pattern| {
-                let glob = globset::GlobBuilder::new(pattern).literal_separator(true).build();
-                // Whoever wrote a pattern that is none wanted something hidden.
-                glob.map_or(true, |glob| glob.compile_matcher().is_match(path))
-            })
+    /// Whether a file must not be read that is called `path` and lies at `real`, its links resolved.
+    pub fn hides(&self, path: &Path, real: &Path) -> bool {
+        self.closes(path) || self.closes(real) || !self.shows(real)
+    }
+
+    /// Whether something keeps `path` from being read. A writable folder below a closed one is open.
+    fn closes(&self, path: &Path) -> bool {
+        let hidden = nearest(&self.hidden, path);
+        hidden.is_some() && hidden >= self.nearest_root(path)
+            || self.patterns.iter().any(|pattern| pattern.matches(path))
+    }
+
+    /// Whether `path` is among what may be read at all.
+    fn shows(&self, path: &Path) -> bool {
+        let readable = self.readable.as_ref();
+        readable.is_none_or(|places| nearest(places, path).is_some()) || self.nearest_root(path).is_some()
+    }
+
+    fn nearest_root(&self, path: &Path) -> Option<usize> {
+        nearest(self.roots.iter().map(|root| &root.path), path)
     }
 
     /// Hides places.
@@ -176,28 +235,29 @@ impl Confinement {
         self.hidden.extend(places.map(real));
     }
 
-    /// Hides whatever has such a path.
-    pub fn hide_pattern(&mut self, pattern: &str) {
-        self.hidden_patterns.push(pattern.to_owned());
+    /// Hides whatever has such a path: `text` begins at `folder` unless it is absolute. `depth` is how far below its
+    /// fixed folders it is looked for.
+    pub fn hide_pattern(&mut self, folder: &Path, text: &str, depth: Option<usize>) {
+        self.patterns.push(Pattern::new(folder, text, depth));
     }
 
-    /// What mounts cannot enforce; none when they can enforce all of it.
-    pub fn beyond_mounts(&self) -> Option<&'static str> {
-        if self.readable.is_some() {
-            return Some("one that lets only some places be read");
-        }
-        // What is made while the command runs would not be covered.
-        (!self.hidden_patterns.is_empty()).then_some("one that keeps a pattern of places from being read")
+    /// Looks up what has the path of a pattern now, and hides that. Reads folders, as many as the patterns reach.
+    pub fn settle(&mut self) -> Result<(), ScanError> {
+        let found = patterns::scan(&self.patterns, &patterns::LIMITS)?;
+        self.patterns.clear();
+        self.hidden.extend(found);
+        Ok(())
     }
 
     /// What rules that only add cannot enforce; none when they can enforce all of it.
     ///
     /// The folders that steer a root ([`PROTECTED_NAMES`]) are not counted: docs/sandbox.md says so.
     pub fn beyond_rules(&self) -> Option<&'static str> {
-        if let Some(what) = self.beyond_mounts() {
-            return Some(what);
+        // What is not shown anyway needs no rule.
+        if self.patterns.iter().any(|pattern| self.shows_some_of(&pattern.base)) {
+            return Some("one that keeps a pattern of places from being read");
         }
-        if !self.hidden.is_empty() {
+        if self.hidden.iter().any(|place| self.shows_some_of(place)) {
             return Some("one that keeps places from being read");
         }
         let below_root = |place: &PathBuf| self.roots.iter().any(|root| place.starts_with(&root.path));
@@ -206,10 +266,47 @@ impl Confinement {
             .any(below_root)
             .then_some("one that keeps places below a writable folder read-only")
     }
+
+    /// Whether something at, below or above `place` may be read.
+    fn shows_some_of(&self, place: &Path) -> bool {
+        let readable = self.readable.iter().flatten();
+        let mut shown = readable.chain(self.roots.iter().map(|root| &root.path));
+        self.shows(place) || shown.any(|shown| shown.starts_with(place))
+    }
+}
+
+/// How near the nearest of some places is to a path at or below it: the number of names that they share.
+fn nearest<'a>(places: impl IntoIterator<Item = &'a PathBuf>, path: &Path) -> Option<usize> {
+    let above = places.into_iter().filter(|place| path.starts_with(place));
+    above.map(|place| place.components().count()).max()
+}
+
+/// The links that a path leads through, as they are called without any link, and where each leads.
+fn links_on(path: &Path) -> Vec<(PathBuf, PathBuf)> {
+    let names = |path: &Path| -> Vec<OsString> { path.iter().rev().map(OsString::from).collect() };
+    let mut at = PathBuf::new();
+    // The last is the next.
+    let mut rest = names(path);
+    let mut found = Vec::new();
+    while let Some(name) = rest.pop() {
+        if name == ".." {
+            at.pop();
+            continue;
+        }
+        let next = at.join(&name);
+        match next.read_link() {
+            Ok(target) if found.len() < MAX_LINKS => {
+                rest.append(&mut names(&target));
+                found.push((next, target));
+            }
+            _ => at = next,
+        }
+    }
+    found
 }
 
 /// The real path of a place, or its text when it does not exist.
-fn real(path: PathBuf) -> PathBuf {
+pub(super) fn real(path: PathBuf) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| normalised(&path))
 }
 
@@ -311,5 +408,62 @@ mod tests {
             assert_eq!(confinement.allows_writing(&path), allowed, "{}", path.display());
         }
         assert!(confinement.protected().contains(&repository.as_path()));
+    }
+
+    #[test]
+    fn what_may_be_read_is_what_is_shown_and_not_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        for made in ["usr/bin", "work/closed/open", "other"] {
+            std::fs::create_dir_all(root.join(made)).unwrap();
+        }
+        std::os::unix::fs::symlink("usr/bin", root.join("bin")).unwrap();
+        std::os::unix::fs::symlink("bin", root.join("sbin")).unwrap();
+        let mut confinement = Confinement {
+            readable: Some(Vec::new()),
+            ..Confinement::default()
+        };
+        confinement.show([root.join("sbin")].into_iter());
+        confinement.open([(root.join("work"), false), (root.join("work/closed/open"), false)].into_iter());
+        confinement.hide([root.join("work/closed")].into_iter());
+        confinement.hide_pattern(&root, "work/**/*.env", None);
+        for (path, hidden) in [
+            ("usr/bin/env", false),
+            ("usr/lib", true),
+            ("other/x", true),
+            ("work/x", false),
+            ("work/closed/x", true),
+            ("work/closed/open/x", false),
+            ("work/a/b.env", true),
+            ("work/a.env/below", true),
+        ] {
+            let path = root.join(path);
+            assert_eq!(confinement.hides(&path, &path), hidden, "{}", path.display());
+        }
+        assert!(
+            !confinement.hides(&root.join("sbin/env"), &root.join("usr/bin/env")),
+            "by a link"
+        );
+        assert!(!confinement.allows_writing(&root.join("work/a/b.env")));
+        let links = [("sbin", "bin"), ("bin", "usr/bin")].map(|(link, target)| (root.join(link), target.into()));
+        assert_eq!(confinement.links, links);
+        confinement.show(["/".into()].into_iter());
+        assert!(!confinement.hides(&root.join("other/x"), &root.join("other/x")));
+    }
+
+    #[test]
+    fn rules_need_not_close_what_nothing_shows() {
+        let mut confinement = Confinement {
+            readable: Some(vec!["/usr".into()]),
+            ..Confinement::default()
+        };
+        confinement.hide(["/secret".into()].into_iter());
+        confinement.hide_pattern(Path::new("/secret"), "**/*.key", None);
+        assert_eq!(confinement.beyond_rules(), None);
+        confinement.hide_pattern(Path::new("/usr"), "share/*.key", None);
+        assert!(confinement.beyond_rules().is_some());
+        confinement.patterns.clear();
+        confinement.hide(["/usr/lib".into()].into_iter());
+        assert!(confinement.beyond_rules().is_some());
     }
 }

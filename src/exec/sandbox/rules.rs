@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::policy::{Confinement, Place};
 use crate::config::PermissionsProfile;
 use crate::exec::permissions::PlacedProfile;
+use crate::network::NetworkSettings;
 use crate::protocol::{
     AbsolutePathBuf, NetworkAccess, PermissionProfile, PermissionProfileFileSystemPermissions, SandboxPolicy,
 };
@@ -57,11 +58,16 @@ impl Rules {
         match file_system {
             PermissionProfileFileSystemPermissions::Unrestricted if network => None,
             PermissionProfileFileSystemPermissions::Unrestricted => Some(Confinement::offline()),
-            PermissionProfileFileSystemPermissions::Restricted { entries, .. } => {
+            PermissionProfileFileSystemPermissions::Restricted {
+                entries,
+                glob_scan_max_depth,
+            } => {
                 let profile = PermissionsProfile {
                     id: String::new(),
                     entries: entries.clone(),
+                    scan_depth: *glob_scan_max_depth,
                     network,
+                    filter: NetworkSettings::default(),
                     workspace_roots: Vec::new(),
                     home: place.home.to_owned(),
                     warnings: Vec::new(),
@@ -136,8 +142,23 @@ mod tests {
         assert!(confinement.read_only.contains(&"/w/kept".into()));
         assert!(confinement.allows_writing(Path::new("/w/x")) && !confinement.allows_writing(Path::new("/w/kept/x")));
         let glob = json!({"access": "none", "path": {"type": "glob_pattern", "pattern": "**/*.key"}});
-        for entries in [json!([]), json!([path("read", "/usr")]), json!([root("read"), glob])] {
-            assert!(restricted(entries.clone()).beyond_mounts().is_some(), "{entries}");
-        }
+        let confinement = restricted(json!([root("read"), glob]));
+        assert!(confinement.hides(Path::new("/work/a/b.key"), Path::new("/work/a/b.key")));
+        assert!(!confinement.hides(Path::new("/else/b.key"), Path::new("/else/b.key")));
+        assert!(confinement.beyond_rules().is_some());
+    }
+
+    #[test]
+    fn profiles_without_the_root_show_what_they_name() {
+        let hides = |entries: serde_json::Value, place: &str| {
+            let place = Path::new(place);
+            restricted(entries).hides(place, place)
+        };
+        let minimal = json!({"access": "read", "path": {"type": "special", "value": {"kind": "minimal"}}});
+        assert!(hides(json!([]), "/usr/bin/env"));
+        assert!(!hides(json!([path("read", "/opt/x"), minimal.clone()]), "/usr/bin/env"));
+        assert!(hides(json!([minimal.clone(), root("none")]), "/root"));
+        assert!(!hides(json!([path("write", "/opt/x"), root("none")]), "/opt/x/y"));
+        assert!(restricted(json!([minimal, root("none")])).hidden.is_empty());
     }
 }

@@ -1,8 +1,8 @@
 //! Which system calls a confined process may not make.
 //!
 //! Three filters, each its own program, so that the strictest answer counts: calls that could lift the confinement or
-//! reach other processes and the kernel's own settings (always), calls that lead to the network (when it is off), and a
-//! first one, written out by hand, for what the rule compiler cannot say: foreign calling conventions, and calls that
+//! reach other processes and the kernel's own settings (always), calls that lead to the network (when it is off, or has to be
+//! reached through the proxy), and a first one, written out by hand, for what the rule compiler cannot say: foreign calling conventions, and calls that
 //! take their flags from memory, which are answered as unknown so that programs fall back to the older ones.
 
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use seccompiler::{
     TargetArch, apply_filter, sock_filter,
 };
 
+use super::policy::Reach;
 use super::stage::StageError;
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
@@ -111,14 +112,16 @@ const NAMESPACES: [libc::c_int; 7] = [
 pub(super) struct Filters(Vec<BpfProgram>);
 
 impl Filters {
-    /// The filters for a process with or without the network, on a kernel whose Landlock is `landlock`.
-    pub(super) fn new(network: bool, landlock: Option<u32>) -> Result<Self, StageError> {
+    /// The filters for a process whose sockets reach so far, on a kernel whose Landlock is `landlock`.
+    pub(super) fn new(reach: Reach, landlock: Option<u32>) -> Result<Self, StageError> {
         let arch: TargetArch = std::env::consts::ARCH.try_into().map_err(StageError::seccomp)?;
         // Before its third version Landlock did not know truncation.
         let truncation = landlock.is_some_and(|version| version < 3);
         let mut programs = vec![unknown_calls(truncation), compile(always(truncation)?, arch)?];
-        if !network {
-            programs.push(compile(no_network()?, arch)?);
+        match reach {
+            Reach::Nothing => programs.push(compile(no_network()?, arch)?),
+            Reach::Proxy => programs.push(compile(own_network()?, arch)?),
+            Reach::Everything => {}
         }
         Ok(Filters(programs))
     }
@@ -207,6 +210,24 @@ fn no_network() -> Result<Rules, StageError> {
     Ok(rules)
 }
 
+/// In a network of its own a process may do what it likes by the internet's protocols. Sockets of other kinds may lead out:
+/// Unix ones by their paths.
+fn own_network() -> Result<Rules, StageError> {
+    use SeccompCmpOp::{MaskedEq, Ne};
+    let (local, inner) = (libc::AF_UNIX as u64, [libc::AF_INET as u64, libc::AF_INET6 as u64]);
+    let mut rules = Rules::new();
+    rules.insert(libc::SYS_socket, vec![when(&[(0, Ne, inner[0]), (0, Ne, inner[1])])?]);
+    // Datagrams of a pair can be sent to any address.
+    let datagram = |kind: libc::c_int| when(&[(1, MaskedEq(0xf), kind as u64)]);
+    let pairs = vec![
+        when(&[(0, Ne, local)])?,
+        datagram(libc::SOCK_DGRAM)?,
+        datagram(libc::SOCK_RAW)?,
+    ];
+    rules.insert(libc::SYS_socketpair, pairs);
+    Ok(rules)
+}
+
 /// Answers `ENOSYS` to calls of the x32 convention, to `clone3`, and to `openat2` where opening is looked at.
 fn unknown_calls(truncation: bool) -> BpfProgram {
     const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
@@ -236,10 +257,10 @@ mod tests {
 
     #[test]
     fn the_filters_fit_the_kernel() {
-        for network in [false, true] {
+        for reach in [Reach::Nothing, Reach::Proxy, Reach::Everything] {
             for abi in [None, Some(1), Some(6)] {
-                let filters = Filters::new(network, abi).unwrap();
-                assert_eq!(filters.0.len(), if network { 2 } else { 3 });
+                let filters = Filters::new(reach, abi).unwrap();
+                assert_eq!(filters.0.len(), if reach == Reach::Everything { 2 } else { 3 });
                 assert!(filters.0.iter().all(|program| (2..4096).contains(&program.len())));
             }
         }

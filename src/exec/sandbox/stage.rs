@@ -21,7 +21,7 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::order::{Files, Order};
 use super::seccomp::Filters;
-use super::{capabilities, landlock, supervise};
+use super::{capabilities, door, landlock, supervise};
 
 /// The first argument that calls for this stage. No subcommand of the command line can have this name.
 pub(super) const WORD: &str = "+sandbox";
@@ -49,7 +49,7 @@ pub(super) enum StageError {
     Landlock(String),
     #[error("seccomp: {0}")]
     Seccomp(String),
-    #[error("no namespace can be made: {0}")]
+    #[error("no namespace can be made: {}", unmade(.0))]
     Namespace(#[source] io::Error),
     #[error("{what}: {source}")]
     Mount { what: String, source: io::Error },
@@ -57,12 +57,28 @@ pub(super) enum StageError {
     Placeholder { path: PathBuf, source: io::Error },
     #[error("{} is a link, which bubblewrap cannot protect", .0.display())]
     Link(PathBuf),
+    #[error("bubblewrap takes no {0} arguments; fewer places must be closed")]
+    Long(usize),
+    #[error("its way to the network cannot be opened: {0}")]
+    Door(#[source] io::Error),
     #[error("it cannot be looked after: {0}")]
     Supervision(#[source] io::Error),
     #[error("it does not hold: {0}")]
     Probe(&'static str),
     #[error("{}: {source}", .program.display())]
     Exec { program: OsString, source: io::Error },
+    #[error("{}: what it needs to be loaded is missing, or may not be read", .0.display())]
+    Loader(OsString),
+}
+
+/// Why the kernel makes no namespaces, in words that help.
+fn unmade(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        // The kernel says that no space is left.
+        Some(libc::ENOSPC) => "they are switched off, or their number is used up (user.max_user_namespaces)".to_owned(),
+        Some(libc::EPERM | libc::EACCES) => format!("{error}; the system, or the container, does not let this user"),
+        _ => error.to_string(),
+    }
 }
 
 impl StageError {
@@ -79,7 +95,7 @@ impl StageError {
         let (code, line) = match self {
             // As a shell would say it.
             StageError::Exec { source, .. } if source.kind() == io::ErrorKind::NotFound => (127, self.to_string()),
-            StageError::Exec { .. } => (126, self.to_string()),
+            StageError::Exec { .. } | StageError::Loader(_) => (126, self.to_string()),
             _ => (
                 FAILED,
                 format!("the sandbox cannot be set up, so the command was not run: {self}"),
@@ -106,7 +122,8 @@ fn enter(mut arguments: impl Iterator<Item = OsString>) -> Result<u8, StageError
     if argv.is_empty() && !order.probe {
         return Err(StageError::Usage);
     }
-    close_all_but_standard().map_err(StageError::Descriptors)?;
+    close_all_but_standard(order.line).map_err(StageError::Descriptors)?;
+    let line = order.line.map(door::line).transpose()?;
     match &order.files {
         Files::Landlock => {
             if let Some(parent) = order.parent {
@@ -114,9 +131,9 @@ fn enter(mut arguments: impl Iterator<Item = OsString>) -> Result<u8, StageError
             }
             become_command(&order, &argv)
         }
-        Files::Standing => supervise::inside(&order, &argv),
-        Files::Mounts { user_namespace } => supervise::own(&order, *user_namespace, &argv),
-        Files::Bubblewrap { program } => supervise::bubblewrap(&order, program, &argv),
+        Files::Standing => supervise::inside(&order, line, &argv),
+        Files::Mounts { user_namespace } => supervise::own(&order, *user_namespace, line, &argv),
+        Files::Bubblewrap { program } => supervise::bubblewrap(&order, program, line, &argv),
     }
 }
 
@@ -150,7 +167,11 @@ pub(super) fn become_command(order: &Order, argv: &[OsString]) -> Result<u8, Sta
     };
     let source = exec(program, arguments);
     let program = program.clone();
-    Err(StageError::Exec { program, source })
+    let missing = source.kind() == io::ErrorKind::NotFound && std::path::Path::new(&program).is_file();
+    Err(match missing {
+        true => StageError::Loader(program),
+        false => StageError::Exec { program, source },
+    })
 }
 
 #[allow(
@@ -163,7 +184,7 @@ fn exec(program: &OsString, arguments: &[OsString]) -> io::Error {
 
 /// Puts the confinement on this process. What needs privileges comes first, the filter for system calls last.
 fn confine(order: &Order) -> Result<(), StageError> {
-    close_all_but_standard().map_err(StageError::Descriptors)?;
+    close_all_but_standard(None).map_err(StageError::Descriptors)?;
     no_new_privileges()?;
     let alone = order.files == Files::Landlock;
     // On top of mounts Landlock is a second wall, where there is one.
@@ -171,7 +192,7 @@ fn confine(order: &Order) -> Result<(), StageError> {
         true => Some(landlock::rules(&order.confinement, !alone)?),
         false => None,
     };
-    let filters = Filters::new(order.confinement.network, alone.then(landlock::version).flatten())?;
+    let filters = Filters::new(order.confinement.reach(), alone.then(landlock::version).flatten())?;
     capabilities::drop_all().map_err(StageError::Privileges)?;
     if let Some(rules) = rules {
         landlock::restrict(rules)?;
@@ -201,12 +222,45 @@ fn look(order: &Order) -> Result<(), StageError> {
     Ok(())
 }
 
-/// Closes what the command is not meant to have.
+/// Closes what the command is not meant to have, save for one descriptor.
+fn close_all_but_standard(kept: Option<i32>) -> io::Result<()> {
+    const FIRST: u32 = 3;
+    match kept
+        .and_then(|kept| u32::try_from(kept).ok())
+        .filter(|kept| *kept >= FIRST)
+    {
+        None => close_range(FIRST, u32::MAX),
+        Some(kept) => {
+            if kept > FIRST {
+                close_range(FIRST, kept - 1)?;
+            }
+            close_range(kept + 1, u32::MAX)
+        }
+    }
+}
+
 #[allow(unsafe_code, reason = "close_range has no safe form")]
-fn close_all_but_standard() -> io::Result<()> {
-    // SAFETY: plain numbers; what this process opened above the standard ones is not used after this point.
-    match unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) } {
+fn close_range(first: u32, last: u32) -> io::Result<()> {
+    // SAFETY: plain numbers; what this process opened in that range is not used after this point.
+    match unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespaces_that_are_switched_off_are_told_as_that() {
+        for (number, part) in [
+            (libc::ENOSPC, "switched off"),
+            (libc::EPERM, "does not let this user"),
+            (libc::EINVAL, "Invalid argument"),
+        ] {
+            let told = StageError::Namespace(io::Error::from_raw_os_error(number)).to_string();
+            assert!(told.contains(part), "{told}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,7 @@ use super::order::{Files, Order};
 use super::placeholders::Placeholders;
 use super::plan::Plan;
 use super::stage::{StageError, WORD, become_command, end_with, lead_session, no_new_privileges};
-use super::{bubblewrap, capabilities, mounts};
+use super::{bubblewrap, capabilities, door, mounts};
 
 /// How long what a command left running may take to end by itself.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -65,12 +66,21 @@ impl End {
 }
 
 /// Runs a command inside mounts of our own, and ends as it did.
-pub(super) fn own(order: &Order, user_namespace: bool, argv: &[OsString]) -> Result<u8, StageError> {
+pub(super) fn own(
+    order: &Order,
+    user_namespace: bool,
+    line: Option<UnixStream>,
+    argv: &[OsString],
+) -> Result<u8, StageError> {
     begin(order)?;
     let placeholders = Placeholders::hold(&order.confinement)?;
     let plan = Plan::new(&order.confinement, &placeholders.paths());
     let folder = std::env::current_dir().map_err(StageError::Supervision)?;
-    namespaces(user_namespace).map_err(StageError::Namespace)?;
+    namespaces(user_namespace, line.is_some()).map_err(StageError::Namespace)?;
+    if let Some(line) = &line {
+        door::wake_loopback()?;
+        door::open(line)?;
+    }
     if let Some(parent) = order.parent {
         // Once more: new credentials may have taken the wish away.
         end_with(parent, Signal::SIGTERM)?;
@@ -95,7 +105,12 @@ pub(super) fn own(order: &Order, user_namespace: bool, argv: &[OsString]) -> Res
     clippy::disallowed_methods,
     reason = "this process starts the command, with the environment it was given"
 )]
-pub(super) fn bubblewrap(order: &Order, program: &Path, argv: &[OsString]) -> Result<u8, StageError> {
+pub(super) fn bubblewrap(
+    order: &Order,
+    program: &Path,
+    line: Option<UnixStream>,
+    argv: &[OsString],
+) -> Result<u8, StageError> {
     begin(order)?;
     let placeholders = Placeholders::hold(&order.confinement)?;
     let plan = Plan::new(&order.confinement, &placeholders.paths());
@@ -104,17 +119,20 @@ pub(super) fn bubblewrap(order: &Order, program: &Path, argv: &[OsString]) -> Re
     nix::sys::prctl::set_child_subreaper(true).map_err(failed)?;
     let inside = Order {
         probe: order.probe,
+        line: order.line,
         ..Order::new(order.confinement.clone(), Files::Standing)
     };
     let inside = inside.sealed().map_err(StageError::Supervision)?;
     // Not by its path: that may lead to another program by now.
     let this = File::open("/proc/self/exe").map_err(StageError::Supervision)?;
-    for descriptor in [inside.as_fd(), this.as_fd()] {
+    let line = line.as_ref();
+    for descriptor in [inside.as_fd(), this.as_fd()].into_iter().chain(line.map(AsFd::as_fd)) {
         let keep = nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty());
         nix::fcntl::fcntl(descriptor, keep).map_err(failed)?;
     }
     let mut command = std::process::Command::new(program);
     command
+        .args(line.map(|_| "--unshare-net"))
         .args(bubblewrap::arguments(&plan, &folder)?)
         .arg(format!("/proc/self/fd/{}", this.as_raw_fd()))
         .arg(WORD)
@@ -140,9 +158,13 @@ fn begin(order: &Order) -> Result<(), StageError> {
     }
 }
 
-/// Namespaces of processes and of shared memory for the children of this process.
-fn namespaces(user_namespace: bool) -> io::Result<()> {
+/// Namespaces of processes and of shared memory for the children of this process, and a network without anybody in it if
+/// it is asked for.
+fn namespaces(user_namespace: bool, network: bool) -> io::Result<()> {
     let mut flags = CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC;
+    if network {
+        flags |= CloneFlags::CLONE_NEWNET;
+    }
     let (user, group) = (geteuid(), getegid());
     if user_namespace {
         flags |= CloneFlags::CLONE_NEWUSER;
@@ -212,9 +234,12 @@ fn first_process(
 }
 
 /// Runs a command inside mounts that stand already, and ends as it did.
-pub(super) fn inside(order: &Order, argv: &[OsString]) -> Result<u8, StageError> {
+pub(super) fn inside(order: &Order, line: Option<UnixStream>, argv: &[OsString]) -> Result<u8, StageError> {
     // What the command leaves behind becomes ours.
     nix::sys::prctl::set_child_subreaper(true).map_err(failed)?;
+    if let Some(line) = &line {
+        door::open(line)?;
+    }
     attend(order, argv, || Ok(())).map(end_as)
 }
 

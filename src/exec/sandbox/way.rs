@@ -40,12 +40,22 @@ impl Way {
     }
 
     /// What it cannot protect, one line each (docs/sandbox.md says more).
-    pub fn limits(&self) -> &'static [&'static str] {
+    pub fn limits(&self) -> Vec<&'static str> {
+        let mut limits = EVERYWHERE.to_vec();
         match self {
-            Way::Mounts { .. } => &EVERYWHERE,
-            Way::Bubblewrap { .. } => &BY_BUBBLEWRAP,
-            Way::Landlock { .. } => &BY_LANDLOCK,
+            Way::Mounts { .. } => limits.extend(BY_MOUNTS),
+            Way::Bubblewrap { .. } => limits.extend(BY_BUBBLEWRAP),
+            Way::Landlock { abi } => {
+                limits.extend(BY_LANDLOCK);
+                limits.extend((*abi < SCOPES).then_some(BY_OLD_LANDLOCK));
+            }
         }
+        limits
+    }
+
+    /// Whether it can give a command a network of its own, with nothing in it but the proxy.
+    pub fn filters_network(&self) -> bool {
+        !matches!(self, Way::Landlock { .. })
     }
 
     /// Whether it protects paths below writable roots, and can keep files from being read.
@@ -54,23 +64,29 @@ impl Way {
     }
 }
 
-const READING: &str = "reading: every file that the server's user may read can be read";
-const SERVICES: &str = "with the network on, services of this machine on Unix sockets";
+/// The version of Landlock that knows signals and abstract sockets.
+const SCOPES: u32 = 6;
+const EVERYWHERE: [&str; 2] = [
+    "reading: every file that the server's user may read can be read, unless a permission profile closes it",
+    "with the network on, services of this machine on Unix sockets",
+];
 const SHARED: &str = "names like .git directly in /tmp and $TMPDIR that do not exist";
-const EVERYWHERE: [&str; 3] = [READING, SERVICES, SHARED];
-const BY_BUBBLEWRAP: [&str; 4] = [
-    READING,
-    SERVICES,
+const CLOSED: &str = "closed files that have another name, or come to match a pattern while a command runs";
+const BY_MOUNTS: [&str; 2] = [SHARED, CLOSED];
+const BY_BUBBLEWRAP: [&str; 3] = [
     SHARED,
+    CLOSED,
     "folders whose .git is a link: commands there are refused",
 ];
 const BY_LANDLOCK: [&str; 5] = [
-    READING,
-    SERVICES,
+    "a filtered network: commands that are to have one have none",
     ".git, .codex and .agents in writable folders",
-    "modes, owners and times of files elsewhere",
+    "modes, owners and times of files elsewhere, and their names where reading is restricted",
     "a command that leaves its process group may outlive its call",
+    "closed places below readable ones: commands are refused where a profile has such",
 ];
+const BY_OLD_LANDLOCK: &str =
+    "signals to processes of the same user; with the network on, abstract Unix sockets (Linux 6.12 has both)";
 
 /// A way that was tried.
 #[derive(Debug, Clone)]
@@ -105,7 +121,8 @@ impl Sandbox {
 
     /// The ways that were tried: none worked but the last one, if that did.
     pub fn trials(&self) -> &[Trial] {
-        self.trials.get_or_init(|| self.method.map(find).unwrap_or_default())
+        let try_all = |method| first_that_works(&candidates(method, is_root()), attempt);
+        self.trials.get_or_init(|| self.method.map(try_all).unwrap_or_default())
     }
 
     /// What that means for decisions.
@@ -144,11 +161,36 @@ impl Sandbox {
     }
 }
 
-/// Tries the ways that a method allows, until one works.
-fn find(method: SandboxMethod) -> Vec<Trial> {
+/// A way that may be tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Candidate {
+    Mounts,
+    MountsByUserNamespace,
+    Bubblewrap,
+    Landlock,
+}
+
+/// The ways that a method allows, strongest first. Only root may have the right to mount without a user namespace.
+fn candidates(method: SandboxMethod, root: bool) -> Vec<Candidate> {
+    use Candidate::{Bubblewrap, Landlock, Mounts, MountsByUserNamespace};
+    let own: &[Candidate] = match root {
+        true => &[Mounts, MountsByUserNamespace],
+        false => &[MountsByUserNamespace],
+    };
+    match method {
+        _ if !cfg!(target_os = "linux") => Vec::new(),
+        SandboxMethod::Auto => [own, &[Bubblewrap, Landlock]].concat(),
+        SandboxMethod::Mounts => own.to_vec(),
+        SandboxMethod::Bubblewrap => vec![Bubblewrap],
+        SandboxMethod::Landlock => vec![Landlock],
+    }
+}
+
+/// Tries ways until one works.
+fn first_that_works(candidates: &[Candidate], attempt: impl Fn(Candidate) -> Trial) -> Vec<Trial> {
     let mut trials = Vec::new();
-    for candidate in candidates(method) {
-        let trial = candidate();
+    for candidate in candidates {
+        let trial = attempt(*candidate);
         let works = trial.result.is_ok();
         trials.push(trial);
         if works {
@@ -158,24 +200,142 @@ fn find(method: SandboxMethod) -> Vec<Trial> {
     trials
 }
 
-type Candidate = fn() -> Trial;
+#[cfg(target_os = "linux")]
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_root() -> bool {
+    false
+}
 
 #[cfg(target_os = "linux")]
-fn candidates(method: SandboxMethod) -> Vec<Candidate> {
-    use super::probe::{bubblewrap, landlock, mounts, mounts_by_user_namespace};
-    let own: &[Candidate] = match nix::unistd::geteuid().is_root() {
-        true => &[mounts, mounts_by_user_namespace],
-        false => &[mounts_by_user_namespace],
-    };
-    match method {
-        SandboxMethod::Auto => [own, &[bubblewrap, landlock]].concat(),
-        SandboxMethod::Mounts => own.to_vec(),
-        SandboxMethod::Bubblewrap => vec![bubblewrap],
-        SandboxMethod::Landlock => vec![landlock],
+fn attempt(candidate: Candidate) -> Trial {
+    use super::probe;
+    match candidate {
+        Candidate::Mounts => probe::mounts(),
+        Candidate::MountsByUserNamespace => probe::mounts_by_user_namespace(),
+        Candidate::Bubblewrap => probe::bubblewrap(),
+        Candidate::Landlock => probe::landlock(),
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn candidates(_method: SandboxMethod) -> Vec<Candidate> {
-    Vec::new()
+fn attempt(_candidate: Candidate) -> Trial {
+    Trial {
+        name: "none",
+        result: Err("there is no sandbox for this system".to_owned()),
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// A machine on which some ways work.
+    fn on(works: &'static [Candidate]) -> impl Fn(Candidate) -> Trial {
+        move |candidate| {
+            let (name, way) = match candidate {
+                Candidate::Mounts => ("mounts", Way::Mounts { user_namespace: false }),
+                Candidate::MountsByUserNamespace => ("mounts", Way::Mounts { user_namespace: true }),
+                Candidate::Bubblewrap => ("bubblewrap", Way::Bubblewrap { program: "/b".into() }),
+                Candidate::Landlock => ("landlock", Way::Landlock { abi: 4 }),
+            };
+            let result = works
+                .contains(&candidate)
+                .then_some(way)
+                .ok_or(format!("no {name} here"));
+            Trial { name, result }
+        }
+    }
+
+    fn sandbox(method: SandboxMethod, root: bool, works: &'static [Candidate]) -> Sandbox {
+        Sandbox {
+            method: Some(method),
+            trials: OnceLock::from(first_that_works(&candidates(method, root), on(works))),
+        }
+    }
+
+    #[test]
+    fn the_strongest_way_that_works_is_taken() {
+        use Candidate::{Bubblewrap, Landlock, Mounts, MountsByUserNamespace};
+        use SandboxMethod::Auto;
+        // What is asked for, by root, what works, what is taken, how many were tried, whether users are told.
+        type Case = (
+            SandboxMethod,
+            bool,
+            &'static [Candidate],
+            Option<&'static str>,
+            usize,
+            bool,
+        );
+        let cases: [Case; 12] = [
+            (Auto, true, &[Mounts, Landlock], Some("mounts"), 1, false),
+            // Root in a container without CAP_SYS_ADMIN.
+            (Auto, true, &[MountsByUserNamespace, Landlock], Some("mounts"), 2, false),
+            (Auto, false, &[MountsByUserNamespace], Some("mounts"), 1, false),
+            // An ordinary user never mounts by rights of its own.
+            (Auto, false, &[Mounts], None, 3, true),
+            // User namespaces are switched off, but for bubblewrap.
+            (Auto, false, &[Bubblewrap, Landlock], Some("bubblewrap"), 2, false),
+            (Auto, false, &[Landlock], Some("landlock"), 3, true),
+            (Auto, true, &[Landlock], Some("landlock"), 4, true),
+            (Auto, true, &[], None, 4, true),
+            // What the settings name is taken or nothing, and no news.
+            (
+                SandboxMethod::Landlock,
+                true,
+                &[Mounts, Landlock],
+                Some("landlock"),
+                1,
+                false,
+            ),
+            (SandboxMethod::Bubblewrap, true, &[Mounts], None, 1, true),
+            (SandboxMethod::Mounts, true, &[Landlock], None, 2, true),
+            (
+                SandboxMethod::Mounts,
+                false,
+                &[MountsByUserNamespace],
+                Some("mounts"),
+                1,
+                false,
+            ),
+        ];
+        for (method, root, works, taken, tried, told) in cases {
+            let sandbox = sandbox(method, root, works);
+            let case = format!("{method:?}, root: {root}, works: {works:?}");
+            assert_eq!(sandbox.way().map(Way::name), taken, "{case}");
+            assert_eq!(sandbox.trials().len(), tried, "{case}");
+            assert_eq!(sandbox.weakness().is_some(), told, "{case}");
+            let available = matches!(sandbox.availability(), SandboxAvailability::Available);
+            assert_eq!(available, taken.is_some(), "{case}");
+        }
+    }
+
+    #[test]
+    fn who_has_less_is_told_why() {
+        let weak = sandbox(SandboxMethod::Auto, false, &[Candidate::Landlock]);
+        let (summary, details) = weak.weakness().unwrap();
+        assert!(summary.contains("Landlock alone"), "{summary}");
+        assert_eq!(details, "mounts: no mounts here\nbubblewrap: no bubblewrap here");
+        let (summary, _) = sandbox(SandboxMethod::Auto, false, &[]).weakness().unwrap();
+        assert!(summary.contains("cannot be confined"), "{summary}");
+    }
+
+    #[test]
+    fn an_older_landlock_says_what_it_lacks() {
+        let lacks = |abi| {
+            Way::Landlock { abi }
+                .limits()
+                .iter()
+                .any(|limit| limit.contains("signals"))
+        };
+        assert!(lacks(1) && lacks(5) && !lacks(6));
+        let mounts = Way::Mounts { user_namespace: true }.limits();
+        assert!(
+            !mounts.iter().any(|limit| limit.contains("signals")),
+            "they are not seen at all"
+        );
+    }
 }

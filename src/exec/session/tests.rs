@@ -65,6 +65,9 @@ async fn input_is_empty_without_a_terminal() {
 #[tokio::test]
 async fn a_signal_counts_as_minus_one() {
     assert_eq!(whole("kill -9 $$").await.exit_code, Some(-1));
+    let sessions = Sessions::default();
+    let session = start_in(&sessions, "kill -9 $$", true);
+    assert_eq!(session.ended().await, 1, "behind a terminal it counts as one");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::config::{AgentRole, ConfigLoader, OWN_KEYS, ResolvedConfig, ThreadOve
 use crate::engine::agents::{AgentError, AgentWish};
 use crate::engine::settings::TurnSettings;
 use crate::files;
-use crate::model::catalog::{self, BUNDLED, ModelInfo};
+use crate::model::catalog::{Catalog, ModelInfo};
 use crate::protocol::{ReasoningEffort, SandboxMode};
 
 /// The roles that need no configuration.
@@ -22,24 +22,25 @@ const FORK_IS_A_COPY: &str = "Full-history forked agents inherit the parent agen
 pub(super) fn apply_wish(
     wish: &AgentWish,
     config: &ResolvedConfig,
+    catalog: &Catalog,
     settings: &mut TurnSettings,
 ) -> Result<AgentRole, AgentError> {
     if wish.fork_context && (wish.role.is_some() || wish.model.is_some() || wish.effort.is_some()) {
         return Err(AgentError::Refused(FORK_IS_A_COPY.to_owned()));
     }
     if let Some(model) = &wish.model {
-        let known = BUNDLED.iter().any(|known| known.slug == *model) || **model == *settings.model;
-        if !known {
-            let names: Vec<&str> = BUNDLED.iter().map(|model| &*model.slug).collect();
+        let models = catalog.list();
+        if !models.has(model) && **model != *settings.model {
+            let names: Vec<&str> = models.available().map(|model| &*model.slug).collect();
             return Err(AgentError::Refused(format!(
                 "Unknown model `{model}` for spawn_agent. Available models: {}",
                 names.join(", ")
             )));
         }
         settings.model = model.as_str().into();
-        settings.effort = catalog::find(model).default_effort;
+        settings.effort = models.find(model).default_effort;
     }
-    let model = catalog::find(&settings.model);
+    let model = catalog.find(&settings.model);
     if let Some(effort) = wish.effort {
         check_effort(effort, &model)?;
         settings.effort = Some(effort);
@@ -54,7 +55,7 @@ pub(super) fn apply_wish(
     };
     if let Some(tier) = &wish.service_tier {
         if model.service_tier(tier).is_none() {
-            let tiers = listed(model.service_tiers.iter().map(|tier| tier.id.to_owned()), "none");
+            let tiers = listed(model.service_tiers.iter().map(|tier| tier.id.to_string()), "none");
             return Err(AgentError::Refused(format!(
                 "Service tier `{tier}` is not supported for model `{}`. Supported service tiers: {tiers}",
                 model.slug
@@ -96,6 +97,7 @@ pub(super) fn apply_role_file(
     loader: &ConfigLoader,
     file: &Path,
     parent: &ResolvedConfig,
+    catalog: &Catalog,
     settings: &mut TurnSettings,
 ) -> Result<Arc<ResolvedConfig>, String> {
     let unusable = |why: String| format!("the role's file {} cannot be used: {why}", file.display());
@@ -128,7 +130,7 @@ pub(super) fn apply_role_file(
     }
     if let Some(model) = fresh.model.as_deref().filter(|_| says("model")) {
         settings.model = model.into();
-        settings.effort = catalog::find(model).default_effort;
+        settings.effort = catalog.find(model).default_effort;
     }
     if says("model_reasoning_effort") {
         settings.effort = fresh.reasoning_effort;

@@ -103,13 +103,14 @@ pub(super) async fn spawn(
         return Err(AgentError::TooDeep);
     }
     let mut settings = (*parent.settings).clone();
-    let role = apply_wish(&wish, &parent.services.config, &mut settings)?;
+    let role = apply_wish(&wish, &parent.services.config, &parent.services.catalog, &mut settings)?;
     let _slot = Slot::take(&services, above.session, limits.max_threads)?;
     let config = Arc::clone(&parent.services.config);
+    let catalog = Arc::clone(&parent.services.catalog);
     let (loader, file) = (Arc::clone(&services.config), role.config_file);
     let made = tokio::task::spawn_blocking(move || {
         let config = match file {
-            Some(file) => apply_role_file(&loader, &file, &config, &mut settings)?,
+            Some(file) => apply_role_file(&loader, &file, &config, &catalog, &mut settings)?,
             None => config,
         };
         let git = git_state::read(settings.cwd.as_path());

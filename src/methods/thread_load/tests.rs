@@ -12,8 +12,8 @@ use crate::store::{Durability, LocalThreadStore, ThreadStore};
 pub(crate) fn seed(home: &Path) -> ThreadSeed {
     let flags = [("model_provider".to_owned(), "rehearsal".to_owned())];
     let loader = ConfigLoader::new(home.to_path_buf(), home.to_path_buf(), &flags);
-    let models = Models::new(home.to_path_buf());
-    let prepared = resolve(&loader, &Environments::default(), Wishes::default()).unwrap();
+    let models = Models::new(home.to_path_buf(), Catalog::default());
+    let prepared = resolve(&loader, &models, &Environments::default(), Wishes::default()).unwrap();
     let store = LocalThreadStore::open(home.to_path_buf(), Durability::Os);
     let id = ThreadId::generate();
     let meta = SessionMeta::new(id, home.to_path_buf(), "test".into(), "rehearsal".into());

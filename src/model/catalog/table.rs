@@ -1,145 +1,186 @@
-//! The bundled table of models, in the order of the list. Data only; the first visible model is the default.
+//! The bundled table of models. Data only; the first visible model is the default.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
-use super::{Effort, ModelInfo, ServiceTier, Truncation, Upgrade, Visibility};
+use super::{Effort, ModelInfo, ModelList, ServiceTier, Truncation, Upgrade};
 use crate::protocol::{InputModality, ReasoningEffort, ReasoningSummary, Verbosity};
 
-const EFFORTS: &[Effort] = &[
-    Effort {
-        effort: ReasoningEffort::Low,
-        description: "Answers fast, with little reasoning",
-    },
-    Effort {
-        effort: ReasoningEffort::Medium,
-        description: "A balance of speed and depth for daily work",
-    },
-    Effort {
-        effort: ReasoningEffort::High,
-        description: "Reasons at length about hard problems",
-    },
-    Effort {
-        effort: ReasoningEffort::Xhigh,
-        description: "Reasons longest, for the hardest problems",
-    },
+const EFFORTS: [(ReasoningEffort, &str); 4] = [
+    (ReasoningEffort::Low, "Answers fast, with little reasoning"),
+    (ReasoningEffort::Medium, "A balance of speed and depth for daily work"),
+    (ReasoningEffort::High, "Reasons at length about hard problems"),
+    (ReasoningEffort::Xhigh, "Reasons longest, for the hardest problems"),
 ];
 
-const FAST: &[ServiceTier] = &[ServiceTier {
-    id: "priority",
-    alias: "fast",
-    name: "Fast",
-    description: "Faster answers at a higher price",
-}];
+/// The content types of a search that finds pictures, too.
+pub(super) const TEXT_AND_IMAGE: &[&str] = &["text", "image"];
 
-const TEXT_AND_IMAGE: &[&str] = &["text", "image"];
+const WINDOW: Option<i64> = Some(272_000);
+const LARGE_WINDOW: Option<i64> = Some(1_000_000);
 
-const TO_GPT_5_4: Upgrade = Upgrade {
-    model: "gpt-5.4",
-    markdown: "**GPT-5.4** is the newer model for this kind of work. You can stay with the model you have.\n",
-};
+/// What the models of the family have in common; each entry says where it differs.
+fn base(slug: &'static str, display_name: &'static str, description: &'static str) -> ModelInfo {
+    ModelInfo {
+        slug: Cow::Borrowed(slug),
+        display_name: Cow::Borrowed(display_name),
+        description: Cow::Borrowed(description),
+        visible: true,
+        in_api: true,
+        priority: 0,
+        announcement: None,
+        upgrade: None,
+        efforts: EFFORTS
+            .iter()
+            .map(|(effort, description)| Effort {
+                effort: *effort,
+                description: Cow::Borrowed(*description),
+            })
+            .collect(),
+        reasons: true,
+        default_effort: Some(ReasoningEffort::Medium),
+        default_summary: None,
+        knows_verbosity: true,
+        default_verbosity: Some(Verbosity::Low),
+        parallel_tool_calls: true,
+        apply_patch: true,
+        runs_commands: true,
+        tool_search: true,
+        image_detail: true,
+        web_search_content: &[],
+        truncation: Truncation::Tokens(10_000),
+        context_window: WINDOW,
+        max_context_window: WINDOW,
+        effective_percent: 95,
+        auto_compact_limit: None,
+        input_modalities: [InputModality::Text, InputModality::Image].into(),
+        service_tiers: [].into(),
+        speed_tiers: [].into(),
+        personality: true,
+        instructions: None,
+        fallback: false,
+    }
+}
 
-/// What the models of the family have in common; each entry of [`BUNDLED`] says where it differs.
-const BASE: ModelInfo = ModelInfo {
-    slug: Cow::Borrowed(""),
-    display_name: Cow::Borrowed(""),
-    description: Cow::Borrowed(""),
-    visibility: Visibility::List,
-    upgrade: None,
-    efforts: EFFORTS,
-    default_effort: Some(ReasoningEffort::Medium),
-    default_summary: None,
-    default_verbosity: Some(Verbosity::Low),
-    parallel_tool_calls: true,
-    apply_patch: true,
-    tool_search: true,
-    image_detail: true,
-    web_search_content: &[],
-    truncation: Truncation::Tokens(10_000),
-    context_window: 272_000,
-    auto_compact_limit: None,
-    input_modalities: &[InputModality::Text, InputModality::Image],
-    service_tiers: &[],
-    personality: true,
-    fallback: false,
-};
+/// A model that also runs in the fast tier.
+fn fast(model: ModelInfo) -> ModelInfo {
+    ModelInfo {
+        service_tiers: [ServiceTier {
+            id: Cow::Borrowed("priority"),
+            name: Cow::Borrowed("Fast"),
+            description: Cow::Borrowed("Faster answers at a higher price"),
+        }]
+        .into(),
+        speed_tiers: ["fast".to_owned()].into(),
+        ..model
+    }
+}
 
-/// The models that `model/list` shows, in its order.
-pub static BUNDLED: [ModelInfo; 6] = [
-    ModelInfo {
-        slug: Cow::Borrowed("gpt-5.5"),
-        display_name: Cow::Borrowed("GPT-5.5"),
-        description: Cow::Borrowed("The strongest model for large coding tasks and research."),
-        web_search_content: TEXT_AND_IMAGE,
-        service_tiers: FAST,
-        ..BASE
-    },
-    ModelInfo {
-        slug: Cow::Borrowed("gpt-5.4"),
-        display_name: Cow::Borrowed("gpt-5.4"),
-        description: Cow::Borrowed("A strong model for daily coding."),
-        web_search_content: TEXT_AND_IMAGE,
-        service_tiers: FAST,
-        ..BASE
-    },
-    ModelInfo {
-        slug: Cow::Borrowed("gpt-5.4-mini"),
-        display_name: Cow::Borrowed("GPT-5.4-Mini"),
-        description: Cow::Borrowed("Small, quick and cheap, for simpler tasks."),
-        default_verbosity: Some(Verbosity::Medium),
-        web_search_content: TEXT_AND_IMAGE,
-        ..BASE
-    },
-    ModelInfo {
-        slug: Cow::Borrowed("gpt-5.3-codex"),
-        display_name: Cow::Borrowed("gpt-5.3-codex"),
-        description: Cow::Borrowed("Tuned for coding."),
-        upgrade: Some(TO_GPT_5_4),
-        ..BASE
-    },
-    ModelInfo {
-        slug: Cow::Borrowed("gpt-5.2"),
-        display_name: Cow::Borrowed("gpt-5.2"),
-        description: Cow::Borrowed("For professional work and agents that run for long."),
-        upgrade: Some(TO_GPT_5_4),
-        default_summary: Some(ReasoningSummary::Auto),
-        image_detail: false,
-        truncation: Truncation::Bytes(10_000),
-        personality: false,
-        ..BASE
-    },
-    ModelInfo {
-        slug: Cow::Borrowed("codex-auto-review"),
-        display_name: Cow::Borrowed("Codex Auto Review"),
-        description: Cow::Borrowed("Reviews requests for approval."),
-        visibility: Visibility::Hide,
-        ..BASE
-    },
-];
+fn to_gpt_5_4() -> Option<Upgrade> {
+    Some(Upgrade {
+        model: Cow::Borrowed("gpt-5.4"),
+        markdown: Cow::Borrowed(
+            "**GPT-5.4** is the newer model for this kind of work. You can stay with the model you have.\n",
+        ),
+    })
+}
+
+/// The models that are known without asking anybody.
+pub(super) fn models() -> Vec<ModelInfo> {
+    vec![
+        ModelInfo {
+            web_search_content: TEXT_AND_IMAGE,
+            ..fast(base(
+                "gpt-5.5",
+                "GPT-5.5",
+                "The strongest model for large coding tasks and research.",
+            ))
+        },
+        ModelInfo {
+            priority: 2,
+            web_search_content: TEXT_AND_IMAGE,
+            max_context_window: LARGE_WINDOW,
+            ..fast(base("gpt-5.4", "gpt-5.4", "A strong model for daily coding."))
+        },
+        ModelInfo {
+            priority: 4,
+            default_verbosity: Some(Verbosity::Medium),
+            web_search_content: TEXT_AND_IMAGE,
+            ..base(
+                "gpt-5.4-mini",
+                "GPT-5.4-Mini",
+                "Small, quick and cheap, for simpler tasks.",
+            )
+        },
+        ModelInfo {
+            priority: 6,
+            upgrade: to_gpt_5_4(),
+            ..base("gpt-5.3-codex", "gpt-5.3-codex", "Tuned for coding.")
+        },
+        ModelInfo {
+            priority: 10,
+            upgrade: to_gpt_5_4(),
+            default_summary: Some(ReasoningSummary::Auto),
+            image_detail: false,
+            truncation: Truncation::Bytes(10_000),
+            personality: false,
+            ..base(
+                "gpt-5.2",
+                "gpt-5.2",
+                "For professional work and agents that run for long.",
+            )
+        },
+        ModelInfo {
+            priority: 29,
+            visible: false,
+            web_search_content: TEXT_AND_IMAGE,
+            max_context_window: LARGE_WINDOW,
+            ..base(
+                "codex-auto-review",
+                "Codex Auto Review",
+                "Reviews requests for approval.",
+            )
+        },
+    ]
+}
+
+/// The bundled models as a list.
+pub fn bundled() -> &'static ModelList {
+    static BUNDLED: LazyLock<ModelList> = LazyLock::new(|| ModelList::new(models(), true));
+    &BUNDLED
+}
 
 /// The built-in offline model of the provider `rehearsal`.
-pub static REHEARSAL: ModelInfo = ModelInfo {
-    slug: Cow::Borrowed("rehearsal"),
-    display_name: Cow::Borrowed("Rehearsal"),
-    description: Cow::Borrowed("Built in, offline, follows plain instructions word for word. Not an AI model."),
-    visibility: Visibility::Hide,
-    efforts: &[],
+pub static REHEARSAL: LazyLock<ModelInfo> = LazyLock::new(|| ModelInfo {
+    visible: false,
+    efforts: [].into(),
+    reasons: false,
     default_effort: None,
+    knows_verbosity: false,
     default_verbosity: None,
     tool_search: false,
     image_detail: false,
-    input_modalities: &[InputModality::Text],
+    max_context_window: None,
+    input_modalities: [InputModality::Text].into(),
     personality: false,
-    ..BASE
-};
+    ..base(
+        "rehearsal",
+        "Rehearsal",
+        "Built in, offline, follows plain instructions word for word. Not an AI model.",
+    )
+});
 
 /// Cautious facts about a model that nobody described.
 pub(super) fn fallback(name: &str) -> ModelInfo {
     ModelInfo {
         slug: Cow::Owned(name.to_owned()),
         display_name: Cow::Owned(name.to_owned()),
-        visibility: Visibility::Never,
-        efforts: &[],
+        visible: false,
+        efforts: [].into(),
+        reasons: false,
         default_effort: None,
+        default_summary: Some(ReasoningSummary::Auto),
+        knows_verbosity: false,
         default_verbosity: None,
         parallel_tool_calls: false,
         apply_patch: false,
@@ -148,6 +189,6 @@ pub(super) fn fallback(name: &str) -> ModelInfo {
         truncation: Truncation::Bytes(10_000),
         personality: false,
         fallback: true,
-        ..BASE
+        ..base("", "", "")
     }
 }

@@ -61,6 +61,11 @@ impl Auth {
         matches!(self, Auth::Command(_))
     }
 
+    /// Whether providers keep a list of models for who comes with such credentials.
+    pub(in crate::model) fn lists_models(&self) -> bool {
+        matches!(self, Auth::Command(_))
+    }
+
     /// The value of `authorization`. `renew` passes over what is kept in memory.
     pub(in crate::model) async fn header(&self, renew: bool) -> Result<Option<HeaderValue>, ModelError> {
         match self {

@@ -125,15 +125,25 @@ impl Endpoint {
         Ok(ModelStream::new(head, events))
     }
 
+    /// Whether the provider has a list of models for who comes with these credentials.
+    pub(in crate::model) fn lists_models(&self) -> bool {
+        self.auth.lists_models()
+    }
+
     /// Asks for what is there, and gives the status of whatever answer comes.
     pub(in crate::model) async fn look(&self) -> Result<u16, ModelError> {
+        let answer = self.get(self.headers.clone()).await?;
+        Ok(answer.status().as_u16())
+    }
+
+    /// Asks for what is there, once, and gives whatever answer comes.
+    pub(in crate::model) async fn get(&self, mut headers: HeaderMap) -> Result<Response, ModelError> {
         let client = client::client(&self.url, Purpose::Requests).await?;
-        let mut headers = self.headers.clone();
         if let Some(token) = self.auth.header(false).await? {
             headers.insert(AUTHORIZATION, token);
         }
         let sent = client.get(self.url.clone()).headers(headers).send().await;
-        let answer = sent.map_err(|error| {
+        sent.map_err(|error| {
             // The outer texts say that a request failed; the innermost says why.
             let error = error.without_url();
             let mut why: &dyn std::error::Error = &error;
@@ -141,8 +151,7 @@ impl Endpoint {
                 why = inner;
             }
             ModelError::disconnected(why.to_string())
-        })?;
-        Ok(answer.status().as_u16())
+        })
     }
 
     /// Posts to the provider until it answers with a success, or for good with a fault.
@@ -194,7 +203,8 @@ impl Endpoint {
         tokio::time::timeout(limit, sent).await.map_err(|_| idle())
     }
 
-    pub(super) async fn refusal(&self, mut response: Response) -> ModelError {
+    /// What an answer that is no success means.
+    pub(in crate::model) async fn refusal(&self, mut response: Response) -> ModelError {
         let mut body = Vec::new();
         let read = async {
             while let Ok(Some(chunk)) = response.chunk().await {

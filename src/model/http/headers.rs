@@ -10,7 +10,7 @@ use crate::model::provider::{ResponseHead, SamplingRequest};
 use crate::model::rate_limits;
 
 /// The version that the `openai` provider is told: the protocol generation that Greenroom implements.
-const VERSION: &str = "0.131.0";
+pub(in crate::model) const VERSION: &str = "0.131.0";
 
 /// The headers that never change for a provider: its own, and those whose values the environment holds.
 pub(in crate::model) fn fixed(
@@ -32,6 +32,14 @@ pub(in crate::model) fn fixed(
             put(&mut headers, name, &value);
         }
     }
+    headers
+}
+
+/// The headers of a question that is none of a thread, on top of the `fixed` ones.
+pub(in crate::model) fn asking(fixed: &HeaderMap, originator: &str, user_agent: &str) -> HeaderMap {
+    let mut headers = fixed.clone();
+    put_known(&mut headers, "originator", originator);
+    put_known(&mut headers, "user-agent", user_agent);
     headers
 }
 

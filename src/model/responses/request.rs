@@ -11,6 +11,9 @@ use serde::Serialize;
 use crate::model::provider::{InputItem, Reasoning, SamplingRequest};
 use crate::protocol::ReasoningSummary;
 
+/// The text of instructions that say nothing: they are left out.
+const NOTHING: &str = "\"\"";
+
 /// The body of `POST {base_url}/responses`.
 pub(super) fn body(request: &SamplingRequest) -> Bytes {
     let mut out = Body::for_input(request, &request.input);
@@ -101,7 +104,9 @@ impl Body {
 
     fn conversation(&mut self, request: &SamplingRequest, input: &[InputItem]) -> &mut Self {
         self.member("\"model\":", &request.model);
-        self.text(",\"instructions\":").text(request.instructions.get());
+        if request.instructions.get() != NOTHING {
+            self.text(",\"instructions\":").text(request.instructions.get());
+        }
         self.text(",\"input\":[");
         for (index, item) in input.iter().enumerate() {
             if index > 0 {

@@ -14,6 +14,7 @@ pub struct Reply {
     status: u16,
     body: Option<String>,
     events: Vec<Value>,
+    etag: Option<String>,
     hold_before: Option<usize>,
     truncated: bool,
     gate: Arc<Semaphore>,
@@ -36,6 +37,7 @@ impl Reply {
             status: 200,
             body: None,
             events: all,
+            etag: None,
             hold_before: None,
             truncated: false,
             gate: Arc::new(Semaphore::new(0)),
@@ -91,6 +93,20 @@ impl Reply {
             body: Some(body.to_string()),
             ..Reply::events(Vec::new())
         }
+    }
+
+    /// Says which version the provider's list of models has; an HTTP failure says it of itself.
+    pub fn knowing_models(mut self, etag: &str) -> Self {
+        self.etag = Some(etag.to_owned());
+        self
+    }
+
+    /// Says that the answer made the conversation this many tokens long.
+    pub fn of_tokens(mut self, tokens: u64) -> Self {
+        if let Some(end) = self.events.last_mut() {
+            end["response"]["usage"] = usage(tokens);
+        }
+        self
     }
 
     /// The stream stops before the `n`th event until [`Reply::release`].
@@ -149,6 +165,8 @@ struct Script {
     requests: Mutex<Vec<Value>>,
     agent_replies: Mutex<VecDeque<Reply>>,
     agent_requests: Mutex<Vec<Value>>,
+    models: Mutex<Option<(Value, String)>>,
+    listings: Mutex<Vec<String>>,
 }
 
 /// The provider. Requests beyond the script are answered with a plain `ok`.
@@ -199,6 +217,16 @@ impl ScriptedModel {
         self.script.agent_requests.lock().expect("requests").clone()
     }
 
+    /// Has the provider list these models from now on, under this etag. It has no list before.
+    pub fn list(&self, models: Value, etag: &str) {
+        *self.script.models.lock().expect("models") = Some((models, etag.to_owned()));
+    }
+
+    /// The heads of all requests for that list so far, in lower case.
+    pub fn listings(&self) -> Vec<String> {
+        self.script.listings.lock().expect("listings").clone()
+    }
+
     /// Adds a message in one delta.
     pub fn say(&self, text: &str) -> Reply {
         self.add(Reply::message(&[text]))
@@ -227,10 +255,24 @@ impl ScriptedModel {
 
 async fn serve(mut stream: TcpStream, script: Arc<Script>) {
     let mut buffer = Vec::new();
-    while let Some((path, by_agent, body)) = read_request(&mut stream, &mut buffer).await {
+    while let Some((head, body)) = read_request(&mut stream, &mut buffer).await {
+        let path = head.split_whitespace().nth(1).unwrap_or_default().to_string();
+        let by_agent = head.contains("\r\nx-openai-subagent: collab_spawn");
+        if path.contains("/models") {
+            script.listings.lock().expect("listings").push(head);
+            let models = script.models.lock().expect("models").clone();
+            let reply = match models {
+                Some((models, etag)) => Reply::status(200, json!({"models": models})).knowing_models(&etag),
+                None => Reply::status(404, json!({})),
+            };
+            if play(&mut stream, &reply).await.is_err() {
+                return;
+            }
+            continue;
+        }
         let known = ["/responses", "/responses/compact", "/chat/completions"];
         if !known.iter().any(|end| path.ends_with(end)) {
-            // Lists of models and the like are asked of a provider at times of the client's own choosing.
+            // Some things are asked of a provider at times of the client's own choosing.
             if play(&mut stream, &Reply::status(404, json!({}))).await.is_err() {
                 return;
             }
@@ -255,8 +297,8 @@ async fn serve(mut stream: TcpStream, script: Arc<Script>) {
     }
 }
 
-/// The path of the next request, whether a spawned agent made it, and its body.
-async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(String, bool, Vec<u8>)> {
+/// The head of the next request in lower case, and its body.
+async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(String, Vec<u8>)> {
     loop {
         if let Some(end) = buffer.windows(4).position(|w| w == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
@@ -268,9 +310,7 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(S
             if buffer.len() >= end + 4 + length {
                 let body = buffer[end + 4..end + 4 + length].to_vec();
                 buffer.drain(..end + 4 + length);
-                let path = head.split_whitespace().nth(1).unwrap_or_default().to_string();
-                let by_agent = head.contains("\r\nx-openai-subagent: collab_spawn");
-                return Some((path, by_agent, body));
+                return Some((head, body));
             }
         }
         let mut chunk = [0; 16384];
@@ -281,19 +321,25 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(S
     }
 }
 
+fn header(name: &str, value: Option<&str>) -> String {
+    value.map_or_else(String::new, |value| format!("{name}: {value}\r\n"))
+}
+
 async fn play(stream: &mut TcpStream, reply: &Reply) -> std::io::Result<()> {
     if let Some(body) = &reply.body {
         let head = format!(
-            "HTTP/1.1 {} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "HTTP/1.1 {} X\r\ncontent-type: application/json\r\n{}content-length: {}\r\n\r\n",
             reply.status,
+            header("etag", reply.etag.as_deref()),
             body.len()
         );
         stream.write_all(head.as_bytes()).await?;
         return stream.write_all(body.as_bytes()).await;
     }
-    stream
-        .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
-        .await?;
+    let etag = header("x-models-etag", reply.etag.as_deref());
+    let head =
+        format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n{etag}transfer-encoding: chunked\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
     for (index, event) in reply.events.iter().enumerate() {
         if reply.hold_before == Some(index) {
             reply.reached.notify_one();

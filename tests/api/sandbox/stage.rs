@@ -151,7 +151,7 @@ impl Target {
 pub struct Stage {
     pub server: TestServer,
     pub client: Client,
-    thread: String,
+    pub thread: String,
     calls: usize,
     /// What the binary was copied to, for a user who may not read the one that was built.
     _program: Option<tempfile::TempDir>,
@@ -160,8 +160,29 @@ pub struct Stage {
 impl Stage {
     /// A server that confines by a way.
     pub async fn new(policy: &str, way: Option<Way>) -> Self {
+        let mode = format!("sandbox_mode=\"{policy}\"");
+        Stage::configured("", &["-c", &mode], way).await
+    }
+
+    /// The same with more to say in its configuration.
+    pub async fn configured(config: &str, flags: &[&str], way: Option<Way>) -> Self {
+        let model = ScriptedModel::start().await;
+        let root = home_with(&model, config);
+        Stage::started(root, model, flags, way).await
+    }
+
+    /// One that confines to a permission profile, by the lines of its table of files.
+    pub async fn with_profile(filesystem: &str, way: Way) -> Self {
         let model = ScriptedModel::start().await;
         let root = home_with(&model, "");
+        let file = root.path().join("home/config.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let text = text.replace("sandbox_mode = \"danger-full-access\"", "default_permissions = \"p\"");
+        std::fs::write(&file, format!("{text}\n[permissions.p.filesystem]\n{filesystem}")).unwrap();
+        Stage::started(root, model, &[], Some(way)).await
+    }
+
+    async fn started(root: tempfile::TempDir, model: ScriptedModel, flags: &[&str], way: Option<Way>) -> Self {
         let mut process = Process::default();
         let mut copy = None;
         if let Some(way) = way {
@@ -178,20 +199,30 @@ impl Stage {
             }
         }
         let work = root.path().join("work");
-        std::fs::create_dir(work.join(".agents")).unwrap();
-        std::fs::write(work.join(".agents/file"), "precious").unwrap();
-        for part in [
+        let files = [".agents/file", "deep/in/b.env", "closed/file", "closed/open/file"];
+        for file in files.map(|file| work.join(file)) {
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, "precious").unwrap();
+        }
+        let folders = [
             "",
             "home",
             "home/config.toml",
             "work",
             "work/.agents",
-            "work/.agents/file",
-        ] {
+            "work/deep",
+            "work/deep/in",
+        ];
+        let closed = ["work/closed", "work/closed/open"];
+        let files = files.map(|file| format!("work/{file}"));
+        let given = folders
+            .into_iter()
+            .chain(closed)
+            .chain(files.iter().map(String::as_str));
+        for part in given {
             give(&root.path().join(part), process.user);
         }
-        let mode = format!("sandbox_mode=\"{policy}\"");
-        let mut server = TestServer::started(root, model, Transport::Ws, &["-c", &mode], process).await;
+        let mut server = TestServer::started(root, model, Transport::Ws, flags, process).await;
         let client = server.client().await;
         let thread = client.thread().await;
         Stage {

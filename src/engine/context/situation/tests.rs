@@ -35,7 +35,7 @@ fn outline(messages: &[InputItem]) -> Vec<String> {
 
 fn with<T>(settings: &TurnSettings, docs: &ProjectDocs, see: impl FnOnce(&Situation<'_>) -> T) -> T {
     let clock = clock();
-    let model = catalog::find(&settings.model);
+    let model = catalog::bundled().find(&settings.model);
     let instructions = json_text(&instructions::base_instructions(&model, Some(Personality::Pragmatic)));
     see(&Situation {
         instructions: &instructions,

@@ -14,7 +14,7 @@ use super::input::{Item, items_schema, preview, read};
 use super::{Shown, json_text, seam};
 use crate::engine::agents::{AgentStatus, AgentWish};
 use crate::engine::tools::{Tool, ToolContext, ToolOffer, ToolOutput, function_spec, parse_arguments};
-use crate::model::catalog::{self, BUNDLED};
+use crate::model::catalog::{ModelInfo, ModelList};
 use crate::protocol::{CollabAgentTool, ReasoningEffort};
 
 const NAME: &str = "spawn_agent";
@@ -98,7 +98,7 @@ impl Tool for SpawnAgent {
         NAME
     }
 
-    fn spec(&self, _offer: &ToolOffer) -> Option<Value> {
+    fn spec(&self, offer: &ToolOffer) -> Option<Value> {
         let text = |description: &str| json!({"type": "string", "description": description});
         let description = format!(
             "Start another agent on a well-defined task beside your own work, in the same folder and with the same \
@@ -111,7 +111,7 @@ impl Tool for SpawnAgent {
              else to do.\n\
              - close_agent agents that you need no more.\n\
              Agents run on your model unless `model` names another, which the user should have asked for:\n{}",
-            models_text()
+            models_text(&offer.models)
         );
         Some(function_spec(
             NAME,
@@ -141,12 +141,9 @@ impl Tool for SpawnAgent {
     }
 }
 
-fn models_text() -> String {
-    let listed = BUNDLED
-        .iter()
-        .filter(|model| model.visibility == catalog::Visibility::List);
-    let line = |model: &catalog::ModelInfo| format!("- `{}`: {}", model.slug, model.description);
-    listed.map(line).collect::<Vec<_>>().join("\n")
+fn models_text(models: &ModelList) -> String {
+    let line = |model: &ModelInfo| format!("- `{}`: {}", model.slug, model.description);
+    models.visible().map(line).collect::<Vec<_>>().join("\n")
 }
 
 async fn spawn(cx: ToolContext) -> Result<ToolOutput, ToolOutput> {

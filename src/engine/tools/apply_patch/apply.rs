@@ -133,8 +133,9 @@ pub fn unreadable(patch: &Patch, cwd: &AbsolutePathBuf, confinement: &Confinemen
     let hidden = |path: &str| {
         let path = resolve(cwd, path);
         let real = path.canonicalize().unwrap_or_else(|_| path.clone());
-        let hidden = confinement.hides(&path) || confinement.hides(&real);
-        hidden.then(|| (path.display().to_string(), "Permission denied (os error 13)".to_owned()))
+        confinement
+            .hides(&path, &real)
+            .then(|| (path.display().to_string(), "Permission denied (os error 13)".to_owned()))
     };
     patch.hunks.iter().find_map(|hunk| match hunk {
         Hunk::Add { .. } => None,

@@ -348,7 +348,7 @@ async fn have_judged(
         .map(|path| AbsolutePathBuf::rooted(&path.plain))
         .collect();
     let planned = Planned {
-        item_id: cx.call.call_id.clone(),
+        item_id: Some(cx.call.call_id.clone()),
         started_at_ms,
         details: json!({"cwd": cwd, "files": files, "patch": text, "tool": "apply_patch"}),
         action: GuardianApprovalReviewAction::ApplyPatch { cwd, files },

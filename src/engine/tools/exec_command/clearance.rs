@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::engine::approvals::{Asked, Consent, ask_about_command};
 use crate::engine::commands::ApprovalKey;
 use crate::engine::environments::{Environment, can_be_told};
+use crate::engine::hosts::HostKeeper;
 use crate::engine::tools::command_item::CommandItem;
 use crate::engine::tools::{ToolContext, ToolOutput, request_permissions};
 use crate::exec::actions::command_actions;
@@ -35,6 +36,8 @@ pub(in crate::engine::tools) struct Cleared {
     placement: Placement,
     /// What it may do beyond the sandbox policy.
     grants: Grants,
+    /// Who decides about the hosts that it reaches, where something looks at them.
+    pub(in crate::engine::tools) keeper: Option<Arc<HostKeeper>>,
     /// What is asked when the sandbox seems to have stopped it, and what an answer for the session is kept under.
     retry: Option<(Question, ApprovalKey)>,
     /// The user has accepted the command as such, wherever it runs.
@@ -135,6 +138,10 @@ pub(in crate::engine::tools) async fn clear(
         shown,
         placement,
         grants: wish.grants,
+        keeper: cx
+            .turn
+            .network_filter()
+            .map(|filter| HostKeeper::new(&cx.turn.services, filter, &arguments.cmd)),
         retry: again,
         agreed,
     })
@@ -169,6 +176,13 @@ impl Cleared {
             .await
             .unwrap_or_else(|_| Some(Confinement::default()));
         confinement.map(Hold::Here)
+    }
+
+    /// Clients know the item now: they can be asked about hosts.
+    pub(in crate::engine::tools) fn is_announced(&self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.announced();
+        }
     }
 
     /// Whether the approval policy asks about commands that the sandbox stopped.

@@ -286,6 +286,10 @@ async fn an_amendment_is_kept_in_the_rules() {
     assert_eq!(bench.count("item/commandExecution/requestApproval"), 1);
     let rules = std::fs::read_to_string(bench.home().join("rules/default.rules")).unwrap();
     assert_eq!(rules, "prefix_rule(pattern=[\"touch\"], decision=\"allow\")\n");
+    assert_eq!(
+        bench.commands().take_notes(),
+        ["Approved command prefix saved:\n- [\"touch\"]"]
+    );
 }
 
 #[tokio::test]

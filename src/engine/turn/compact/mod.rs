@@ -70,8 +70,8 @@ impl Task {
             .filter(|former| *former != &*scope.settings.model)?;
         let mut settings = (*scope.settings).clone();
         settings.model = former.into();
-        let model = model_info(&settings, &scope.services.config);
-        let larger = model.context_window > scope.model.context_window;
+        let model = model_info(&settings, &scope.services.config, &scope.services.catalog);
+        let larger = model.window()? > scope.model.window()?;
         larger.then(|| self.template.for_model(&model, &settings, &scope.services.config))
     }
 
@@ -88,7 +88,8 @@ impl Task {
             CompactionScope::Total => total,
             CompactionScope::BodyAfterPrefix => total.saturating_sub(conversation.prefix.unwrap_or(0)),
         };
-        counts >= model.compaction_limit() || total >= model.effective_context_window()
+        let over = |tokens: i64, limit: Option<i64>| limit.is_some_and(|limit| tokens >= limit);
+        over(counts, model.compaction_limit()) || over(total, model.effective_context_window())
     }
 
     /// Replaces the conversation by what a compaction leaves of it. In the middle of a turn the model is told its

@@ -151,6 +151,7 @@ impl Bench {
             retry: RetryPolicy::new(Some(0), Some(setup.retries), None),
         });
         let services = Arc::new(ThreadServices {
+            catalog: Arc::default(),
             environments: Arc::default(),
             goal: Arc::new(crate::engine::goal::GoalKeeper::new(recorder.clone(), false, None)),
             config,

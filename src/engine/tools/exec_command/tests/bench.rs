@@ -94,6 +94,7 @@ impl Bench {
         let meta = SessionMeta::new(ThreadId::generate(), cwd.clone(), "test".to_owned(), "none".to_owned());
         let recorder = store.create(NewThread { meta, ephemeral: false }).unwrap();
         let services = Arc::new(ThreadServices {
+            catalog: Arc::default(),
             environments: Arc::default(),
             goal: Arc::new(crate::engine::goal::GoalKeeper::new(recorder.clone(), false, None)),
             config,
@@ -196,7 +197,11 @@ impl Bench {
             PendingInputs::default(),
             self.events.clone(),
         );
-        let model = Arc::new(model_info(&self.settings, &self.services.config));
+        let model = Arc::new(model_info(
+            &self.settings,
+            &self.services.config,
+            &self.services.catalog,
+        ));
         let scope = TurnScope::new(host, Arc::clone(&self.services), Arc::clone(&self.settings), model);
         let running = tool.run(ToolContext {
             call: Arc::new(ToolCall {
