@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::config::agent_roles::{self, RoleLayer};
 use crate::config::file::{ConfigProblem, FileCache};
+use crate::config::merging::{lay, set_path, to_toml};
 use crate::config::reading::MANAGED_FILE;
 use crate::config::resolved::{ConfigToml, ResolvedConfig, TrustLevel};
-use crate::config::tables::{lay, set_path, to_toml};
 use crate::config::{
     AgentsConfig, ConfigError, NETWORK_PROXY, NetworkConfig, features, model_catalog, permissions, provider, trust,
     web_search,
@@ -419,6 +419,11 @@ impl ConfigLoader {
     }
 }
 
+/// Whether a feature is on: some have settings of their own beside their switch.
+fn switch(feature: &toml::Value) -> Option<bool> {
+    feature.as_bool().or_else(|| feature.get("enabled")?.as_bool())
+}
+
 /// What a request sets.
 fn asked(overrides: &BTreeMap<String, serde_json::Value>) -> toml::Table {
     let mut asked = toml::Table::new();
@@ -428,11 +433,6 @@ fn asked(overrides: &BTreeMap<String, serde_json::Value>) -> toml::Table {
         }
     }
     asked
-}
-
-/// Whether a feature is on: some have settings of their own beside their switch.
-fn switch(feature: &toml::Value) -> Option<bool> {
-    feature.as_bool().or_else(|| feature.get("enabled")?.as_bool())
 }
 
 /// A file whose text is a setting.

@@ -145,6 +145,7 @@ pub fn builtin_providers(
             ("OpenAI-Project".to_string(), "OPENAI_PROJECT".to_string()),
         ]),
         requires_openai_auth: true,
+        supports_websockets: true,
         ..ProviderConfig::default()
     };
     BTreeMap::from([

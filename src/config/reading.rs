@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::config::loader::{NOT_FOR_PROJECTS, SYSTEM_FILE, project_folders};
+use crate::config::merging::merge;
 use crate::config::resolved::{ConfigToml, TrustLevel};
-use crate::config::tables::merge;
 use crate::config::{ConfigError, ConfigLoader, ConfigProblem, ThreadOverrides, features, model_catalog, shape};
 use crate::files::is_placeholder;
 use crate::protocol::{AbsolutePathBuf, ConfigLayer, ConfigLayerMetadata, ConfigLayerSource};

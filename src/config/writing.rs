@@ -6,8 +6,8 @@ use std::sync::PoisonError;
 use serde_json::Value;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value as TomlValue};
 
+use crate::config::merging::merge;
 use crate::config::reading::{to_json, validate, version};
-use crate::config::tables::merge;
 use crate::config::{ConfigError, ConfigLoader, ConfigProblem, edit};
 use crate::files::normalised;
 use crate::protocol::{

@@ -68,7 +68,8 @@ enum Verdict {
     Refused(String),
 }
 
-type Open = watch::Receiver<Option<Verdict>>;
+/// A question that is open; who waits for its answer subscribes.
+type Open = watch::Sender<Option<Verdict>>;
 
 #[derive(Debug, Default)]
 struct Known {

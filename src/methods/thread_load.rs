@@ -16,7 +16,7 @@ use crate::engine::settings::TurnContext;
 use crate::engine::thread_ref::{LastUsage, ThreadRef, ThreadSeed};
 use crate::engine::tools::ToolSet;
 use crate::engine::tools::apply_patch::PatchApprovals;
-use crate::engine::turn::{Conversation, model_info};
+use crate::engine::turn::{Conversation, model_info, warm_up};
 use crate::exec::Environments;
 use crate::exec::shell::Shell;
 use crate::hooks::{HookSet, PresentHooks};
@@ -352,7 +352,13 @@ impl Loading {
         };
         let mut seed = self.seed(&services.models, identity, company)?;
         seed.subscribers = loader.subscribers;
-        services.threads.spawn(seed).await
+        let (id, warms_up) = (seed.id, seed.services.provider.warms_up());
+        let warming = warms_up.then(|| (Arc::clone(&seed.services), seed.settings.clone()));
+        let thread = services.threads.spawn(seed).await?;
+        if let Some((turn_services, settings)) = warming {
+            tokio::spawn(warm_up(id, turn_services, settings));
+        }
+        Ok(thread)
     }
 
     /// What extensions are told of the thread.

@@ -24,7 +24,7 @@ pub use item::{OutputItem, OutputItemKind};
 pub use models::Models;
 pub use provider::{
     InputItem, ModelEvent, ModelProvider, ModelStream, Reasoning, RequestIdentity, ResponseHead, SamplingRequest,
-    TextControls, TokenUsage, json_text,
+    TextControls, TokenUsage, Way, json_text,
 };
 pub use rehearsal::RehearsalProvider;
 pub use responses::ResponsesProvider;

@@ -47,6 +47,22 @@ pub trait ModelProvider: Send + Sync + fmt::Debug {
         false
     }
 
+    /// By which way a thread's model is reached.
+    fn way(&self, _thread: &str) -> Way {
+        Way::Requests
+    }
+
+    /// Whether [`ModelProvider::warm_up`] does anything.
+    fn warms_up(&self) -> bool {
+        false
+    }
+
+    /// Prepares for a thread's first request, which is to be like this one but for its input. Whatever fails is left to
+    /// that request to find out.
+    fn warm_up(&self, _request: SamplingRequest) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+
     /// Whether the provider compacts conversations by itself; otherwise the model is asked for a summary.
     fn compacts(&self) -> bool {
         false
@@ -61,6 +77,17 @@ pub trait ModelProvider: Send + Sync + fmt::Debug {
         let id = self.id().to_owned();
         Box::pin(async move { Err(ModelError::Provider(format!("the provider `{id}` does not compact"))) })
     }
+}
+
+/// By which way a model is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Each answer by a request of its own.
+    Requests,
+    /// By one connection that is kept.
+    Socket,
+    /// By such a connection, but there is none to be had: trying again is of no use.
+    NoSocket,
 }
 
 /// One step of sampling: everything the model is told, and who is asking.

@@ -1,6 +1,8 @@
 //! Patterns of hosts: one host, all below a domain (`*.example.com`), a domain and all below it (`**.example.com`), any
 //! host (`*`). A `*` within a part of a name stands for the rest of that part.
 
+use std::fmt;
+
 use super::host::Host;
 
 /// Why a text is no pattern.
@@ -118,6 +120,24 @@ impl Pattern {
     /// Whether it is for every host.
     pub fn is_everything(&self) -> bool {
         self.exact.is_none() && self.labels.is_empty()
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(exact) = &self.exact {
+            return exact.fmt(f);
+        }
+        if self.labels.is_empty() {
+            return f.write_str("*");
+        }
+        f.write_str(match self.reach {
+            Reach::Itself => "",
+            Reach::Below => "*.",
+            Reach::ItselfAndBelow => "**.",
+        })?;
+        let labels: Vec<&str> = self.labels.iter().rev().map(String::as_str).collect();
+        f.write_str(&labels.join("."))
     }
 }
 

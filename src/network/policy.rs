@@ -112,6 +112,15 @@ impl NetworkPolicy {
         }
     }
 
+    /// The patterns of hosts that may be reached, and of those that may not, as texts in order.
+    pub fn lists(&self) -> [Vec<String>; 2] {
+        [&self.allowed, &self.denied].map(|list| {
+            let mut texts: Vec<String> = list.iter().map(Pattern::to_string).collect();
+            texts.sort_unstable();
+            texts
+        })
+    }
+
     /// Adds what a rule says of a host.
     pub fn rule(&mut self, host: &Host, allow: bool) {
         let list = match allow {

@@ -119,6 +119,7 @@ fn patterns_reach_what_they_say() {
         ("*.1", &[], &["10.0.0.1"]),
     ] {
         let pattern = Pattern::parse(pattern).unwrap();
+        assert_eq!(Pattern::parse(&pattern.to_string()).as_ref(), Ok(&pattern));
         for matched in matching {
             assert!(pattern.matches(&host(matched)), "{pattern:?} {matched}");
         }

@@ -46,6 +46,7 @@ mod reviews;
 mod sandbox;
 mod shell_command;
 mod skills;
+mod sockets;
 mod starters;
 mod strange_files;
 mod thread_changes;

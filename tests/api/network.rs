@@ -6,7 +6,7 @@ mod host;
 use serde_json::{Value, json};
 
 use self::host::Host;
-use crate::harness::{Reply, ScriptedModel, TestServer, Transport, home_with};
+use crate::harness::{Process, Reply, ScriptedModel, TestServer, Transport, home_with};
 use crate::sandbox::stage::{Stage, Target, Way};
 
 /// A profile that lets commands reach this machine by its address, and one host less.
@@ -289,6 +289,50 @@ async fn the_feature_filters_what_would_be_open() {
             .contains("hello")
     );
     assert_eq!(host.heard().len(), 1);
+}
+
+#[tokio::test]
+async fn the_servers_own_proxy_is_used() {
+    if !Way::MOUNTS.works_here() {
+        return;
+    }
+    let proxy = Host::start().await;
+    let model = ScriptedModel::start().await;
+    let root = home_with(&model, &format!("{PROFILE}{DOMAINS}"));
+    let mut process = Process::default();
+    let address = format!("http://me:secret@127.0.0.1:{}", proxy.port);
+    for (name, value) in [
+        ("HTTP_PROXY", &*address),
+        ("HTTPS_PROXY", &*address),
+        ("NO_PROXY", "127.0.0.1"),
+    ] {
+        process.env.push((name.to_owned(), value.to_owned()));
+    }
+    let mut server = TestServer::started(root, model, Transport::Ws, &[], process).await;
+    let client = server.client().await;
+    let thread = client.thread().await;
+    // Names that are not known here may be known there.
+    for (call, script) in [
+        ("c1", proxy.get("a.allowed.example")),
+        ("c2", proxy.tunnel("a.allowed.example")),
+    ] {
+        let arguments = json!({"cmd": script, "login": false});
+        server.model.add(Reply::call("exec_command", arguments, call));
+        client.turn(&thread, "go").await;
+        let output = server.model.output_of(call).unwrap().to_string();
+        assert!(output.contains("200 OK") && output.contains("hello"), "{output}");
+    }
+    let heard = proxy.heard();
+    let asked = format!("GET http://a.allowed.example:{}/path HTTP/1.1\r\n", proxy.port);
+    assert!(
+        heard[0].starts_with(&asked) && heard[0].to_lowercase().contains("proxy-authorization: basic "),
+        "{heard:?}"
+    );
+    let asked = format!("CONNECT a.allowed.example:{} HTTP/1.1\r\n", proxy.port);
+    assert!(
+        heard[1].starts_with(&asked) && heard[1].contains("Proxy-Authorization: Basic "),
+        "{heard:?}"
+    );
 }
 
 #[tokio::test]

@@ -6,7 +6,14 @@ use crate::engine::environments::EnvironmentChoice;
 use crate::engine::settings::WallClock;
 
 /// The block. `shell` is the shell's name, not its path. One environment is told plainly, several by their names.
-pub fn block(environments: &[EnvironmentChoice], shell: &str, clock: &WallClock) -> String {
+///
+/// `hosts` are those that may be reached and those that may not, where an administrator has the network filtered.
+pub fn block(
+    environments: &[EnvironmentChoice],
+    shell: &str,
+    clock: &WallClock,
+    hosts: Option<[Vec<String>; 2]>,
+) -> String {
     let WallClock { date, timezone } = clock;
     let mut places = String::new();
     match environments {
@@ -26,8 +33,18 @@ pub fn block(environments: &[EnvironmentChoice], shell: &str, clock: &WallClock)
             places.push_str("  </environments>\n");
         }
     }
+    let mut network = String::new();
+    if let Some([allowed, denied]) = hosts {
+        network.push_str("  <network enabled=\"true\">");
+        for (name, hosts) in [("allowed", allowed), ("denied", denied)] {
+            if !hosts.is_empty() {
+                let _ = write!(network, "<{name}>{}</{name}>", hosts.join(","));
+            }
+        }
+        network.push_str("</network>\n");
+    }
     format!(
-        "<environment_context>\n{places}  <current_date>{date}</current_date>\n  <timezone>{timezone}</timezone>\n\
+        "<environment_context>\n{places}  <current_date>{date}</current_date>\n  <timezone>{timezone}</timezone>\n{network}\
          </environment_context>"
     )
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use crate::config::NetworkFilter;
 use crate::exec::permissions::PlacedProfile;
 use crate::protocol::{
     AbsolutePathBuf, ApprovalsReviewer, AskForApproval, FileSystemAccessMode, NetworkAccess, SandboxPolicy,
@@ -13,7 +14,7 @@ const MOST_PREFIXES: usize = 100;
 const MOST_PREFIX_BYTES: usize = 5000;
 
 /// What the section is made from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Permissions<'a> {
     /// When the user is asked.
     pub policy: &'a AskForApproval,
@@ -29,6 +30,8 @@ pub struct Permissions<'a> {
     pub approved_prefixes: &'a [Vec<String>],
     /// What can be asked for beside leaving the sandbox.
     pub asks: Asks,
+    /// What looks at the network of commands.
+    pub filter: Option<NetworkFilter>,
 }
 
 /// What the model can ask for beside leaving the sandbox.
@@ -94,11 +97,35 @@ fn sandbox(text: &mut String, permissions: &Permissions<'_>) {
             *network_access,
         ),
     };
-    let network = if network { "enabled" } else { "restricted" };
+    let filter = permissions
+        .filter
+        .as_ref()
+        .filter(|_| !matches!(permissions.sandbox, SandboxPolicy::DangerFullAccess));
+    let opened = network || filter.is_some_and(|filter| filter.opened);
+    let network = if opened { "enabled" } else { "restricted" };
     let _ = writeln!(
         text,
         "Sandbox: `sandbox_mode` is `{mode}`: {what}. Network access is {network}."
     );
+    if let Some(filter) = filter.filter(|filter| opened || filter.managed) {
+        let [allowed, denied] = filter.policy.lists().map(|hosts| match hosts.is_empty() {
+            true => "none".to_owned(),
+            false => hosts
+                .iter()
+                .map(|host| format!("`{host}`"))
+                .collect::<Vec<_>>()
+                .join(", "),
+        });
+        let _ = writeln!(
+            text,
+            "Commands reach hosts through a proxy (the usual variables name it) and no other way. Allowed: {allowed}. Denied: \
+             {denied}. Other hosts are {}.",
+            match filter.managed {
+                true => "asked about when a command wants them; a refusal ends the command",
+                false => "refused",
+            }
+        );
+    }
     if let Some(profile) = permissions.profile {
         let line = |text: &mut String, what: &str, places: Vec<String>| {
             let names: Vec<String> = places.iter().map(|place| format!("`{place}`")).collect();

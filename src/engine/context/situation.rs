@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
+use crate::config::NetworkConfig;
 use crate::engine::settings::{TurnContext, TurnSettings, WallClock};
 use crate::model::catalog::ModelInfo;
 use crate::model::{InputItem, json_text};
@@ -29,6 +30,8 @@ pub struct Situation<'a> {
     pub approved_prefixes: &'a [Vec<String>],
     /// What the model can ask for beside leaving the sandbox.
     pub asks: Asks,
+    /// What limits the network, besides profiles.
+    pub network: &'a NetworkConfig,
     /// Further developer sections of the first turn, tags included (skills, plugins, memories), in order.
     pub sections: &'a [Arc<str>],
     /// The thread's base instructions, as the JSON string that requests carry.
@@ -123,6 +126,7 @@ impl Situation<'_> {
                 workspace_roots: &settings.workspace_roots,
                 approved_prefixes: self.approved_prefixes,
                 asks: self.asks,
+                filter: self.network.filter(settings.profile.as_deref()),
             })
         })
     }
@@ -151,8 +155,16 @@ impl Situation<'_> {
     }
 
     fn environment(&self) -> Option<String> {
-        self.tell_environment
-            .then(|| environment::block(&self.settings.told_environments(), self.shell, self.clock))
+        self.tell_environment.then(|| {
+            let filter = self.network.filter(self.settings.profile.as_deref());
+            let filter = filter.filter(|filter| filter.managed && self.settings.restricts_commands());
+            environment::block(
+                &self.settings.told_environments(),
+                self.shell,
+                self.clock,
+                filter.map(|filter| filter.policy.lists()),
+            )
+        })
     }
 
     fn model_switch(&self) -> Option<String> {

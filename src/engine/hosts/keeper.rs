@@ -25,6 +25,8 @@ pub struct HostKeeper {
     session: OnceLock<Weak<Session>>,
     /// Why it has to end, once it has.
     over: Mutex<Option<String>>,
+    /// Held by the question that it asks.
+    asks: Arc<tokio::sync::Mutex<()>>,
     /// Whether clients know of the command: questions that it raises come after that.
     announced: watch::Sender<bool>,
 }
@@ -44,6 +46,7 @@ impl HostKeeper {
             command: command.to_owned(),
             session: OnceLock::new(),
             over: Mutex::default(),
+            asks: Arc::default(),
             announced: watch::Sender::new(false),
         })
     }
@@ -118,7 +121,7 @@ impl Keeper for Held {
             }
             let mut announced = keeper.announced.subscribe();
             let _ = announced.wait_for(|known| *known).await;
-            match ask(&keeper.services, Door::of(&request), &keeper.command).await {
+            match ask(&keeper.services, Door::of(&request), &keeper.command, &keeper.asks).await {
                 Verdict::Allowed => Ok(()),
                 Verdict::Unasked => listed,
                 Verdict::Refused(why) => {

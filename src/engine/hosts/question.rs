@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use super::{Door, Verdict};
 use crate::engine::context::message;
@@ -37,8 +37,8 @@ enum Said {
     Nothing,
 }
 
-/// Asks about a host, or waits for the answer to the question that is open.
-pub(super) async fn ask(services: &Arc<ThreadServices>, door: Door, command: &str) -> Verdict {
+/// Asks about a host, or waits for the answer to the question that is open. `turns`: a command asks one thing at a time.
+pub(super) async fn ask(services: &Arc<ThreadServices>, door: Door, command: &str, turns: &Arc<Mutex<()>>) -> Verdict {
     let mut open = {
         let mut known = services.commands.hosts.known();
         if known.refused.contains(&door) {
@@ -48,11 +48,17 @@ pub(super) async fn ask(services: &Arc<ThreadServices>, door: Door, command: &st
             return Verdict::Allowed;
         }
         match known.open.get(&door) {
-            Some(open) => open.clone(),
+            Some(open) => open.subscribe(),
             None => {
                 let (answer, open) = watch::channel(None);
-                known.open.insert(door.clone(), open.clone());
-                tokio::spawn(settle(Arc::clone(services), door, command.to_owned(), answer));
+                known.open.insert(door.clone(), answer.clone());
+                let question = Question {
+                    services: Arc::clone(services),
+                    door,
+                    command: command.to_owned(),
+                    answer,
+                };
+                tokio::spawn(question.settle(Arc::clone(turns)));
                 open
             }
         }
@@ -66,53 +72,75 @@ pub(super) async fn ask(services: &Arc<ThreadServices>, door: Door, command: &st
 }
 
 /// A question from its beginning to its answer.
-async fn settle(services: Arc<ThreadServices>, door: Door, command: String, answer: watch::Sender<Option<Verdict>>) {
-    /// The question is closed, however that comes.
-    struct Closing<'a>(&'a ThreadServices, &'a Door);
-    impl Drop for Closing<'_> {
-        fn drop(&mut self) {
-            self.0.commands.hosts.known().open.remove(self.1);
+struct Question {
+    services: Arc<ThreadServices>,
+    door: Door,
+    command: String,
+    answer: watch::Sender<Option<Verdict>>,
+}
+
+impl Drop for Question {
+    /// It is closed, however that comes.
+    fn drop(&mut self) {
+        self.services.commands.hosts.known().open.remove(&self.door);
+    }
+}
+
+impl Question {
+    async fn settle(self, turns: Arc<Mutex<()>>) {
+        let ours = turns.lock().await;
+        let hosts = &self.services.commands.hosts;
+        let Some(turn) = hosts.turn().filter(|turn| can_ask(turn)) else {
+            self.answer.send_replace(Some(Verdict::Unasked));
+            return;
+        };
+        let said = self.said(&turn).await;
+        drop(ours);
+        let cancelled = matches!(said, Said::Cancelled);
+        let verdict = match said {
+            Said::Once => Verdict::Allowed,
+            Said::ForSession => {
+                hosts.remember(&self.door, true);
+                Verdict::Allowed
+            }
+            Said::NotForSession(why) => {
+                hosts.remember(&self.door, false);
+                Verdict::Refused(why)
+            }
+            Said::No(why) => Verdict::Refused(why),
+            Said::Cancelled => Verdict::Refused(BY_USER.to_owned()),
+            Said::Nothing => Verdict::Unasked,
+        };
+        let judged = matches!(verdict, Verdict::Refused(_)) && guardian::judges(&turn);
+        self.answer.send_replace(Some(verdict));
+        drop(self);
+        if cancelled {
+            turn.host.cancel.cancel();
+        } else if judged {
+            tokio::select! {
+                () = guardian::settle_refusal(&turn) => {}
+                () = turn.host.cancel.cancelled() => {}
+            }
         }
     }
-    let closing = Closing(&services, &door);
-    let hosts = &services.commands.hosts;
-    let Some(turn) = hosts.turn().filter(|turn| can_ask(turn)) else {
-        answer.send_replace(Some(Verdict::Unasked));
-        return;
-    };
-    // The user's time is not the command's.
-    let pause = services.commands.pause.hold();
-    let said = tokio::select! {
-        said = decide(&turn, &door, &command) => said,
-        () = turn.host.cancel.cancelled() => Said::No(BY_USER.to_owned()),
-    };
-    drop(pause);
-    let verdict = match said {
-        Said::Once => Verdict::Allowed,
-        Said::ForSession => {
-            hosts.remember(&door, true);
-            Verdict::Allowed
+
+    /// What is said in the turn. The time that the user takes is not the command's; but when nobody waits for the answer
+    /// any more, it counts again. The answer is good for the next one who asks.
+    async fn said(&self, turn: &TurnScope) -> Said {
+        let deciding = decide(turn, &self.door, &self.command);
+        tokio::pin!(deciding);
+        let ended = || Said::No(BY_USER.to_owned());
+        {
+            let _pause = self.services.commands.pause.hold();
+            tokio::select! {
+                said = &mut deciding => return said,
+                () = turn.host.cancel.cancelled() => return ended(),
+                () = self.answer.closed() => {}
+            }
         }
-        Said::NotForSession(why) => {
-            hosts.remember(&door, false);
-            Verdict::Refused(why)
-        }
-        Said::No(why) => Verdict::Refused(why),
-        Said::Nothing => Verdict::Unasked,
-        Said::Cancelled => {
-            answer.send_replace(Some(Verdict::Refused(BY_USER.to_owned())));
-            drop(closing);
-            turn.host.cancel.cancel();
-            return;
-        }
-    };
-    let judged = matches!(verdict, Verdict::Refused(_)) && guardian::judges(&turn);
-    answer.send_replace(Some(verdict));
-    drop(closing);
-    if judged {
         tokio::select! {
-            () = guardian::settle_refusal(&turn) => {}
-            () = turn.host.cancel.cancelled() => {}
+            said = &mut deciding => said,
+            () = turn.host.cancel.cancelled() => ended(),
         }
     }
 }

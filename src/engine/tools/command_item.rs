@@ -68,6 +68,15 @@ impl CommandItem {
         self.end(CommandExecutionSource::Agent, None, end)
     }
 
+    /// As shown when it was begun within its call, and had to end for what it wanted.
+    pub fn stopped(&self, end: CommandEnd) -> ThreadItem {
+        let mut item = self.over(end);
+        if let ThreadItem::CommandExecution { status, .. } = &mut item {
+            *status = CommandExecutionStatus::Declined;
+        }
+        item
+    }
+
     /// As shown when the user runs it, or ran it.
     pub fn of_user(&self, end: Option<CommandEnd>) -> ThreadItem {
         let source = CommandExecutionSource::UserShell;

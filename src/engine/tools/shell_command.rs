@@ -183,15 +183,17 @@ async fn watch(
     started: Instant,
 ) -> (Attended, Duration) {
     let mut attended = command_watch::attend(&turn, &item.id, &session, patience).await;
-    if let Some(code) = command_watch::with_failure(&session, &mut attended.output) {
-        attended.code = code;
-    }
     let took = started.elapsed();
-    let ended = item.over(CommandEnd {
-        code: attended.code,
+    let stopped = command_watch::with_failure(&session, &mut attended.output);
+    let end = CommandEnd {
+        code: stopped.unwrap_or(attended.code),
         output: attended.output.clone(),
         took,
-    });
+    };
+    let ended = match stopped {
+        Some(_) => item.stopped(end),
+        None => item.over(end),
+    };
     items::record_and_publish_completed(&turn, ended).await;
     (attended, took)
 }

@@ -20,6 +20,7 @@ mod shell;
 mod step;
 mod task;
 mod usage;
+mod warm;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use crate::model::InputItem;
 use crate::protocol::{NonSteerableTurnKind, RateLimitSnapshot, ThreadTokenUsage, UserInput, WarningNotification};
 
 pub use request::model_info;
+pub use warm::warm_up;
 
 /// What a thread keeps of its talk with the model between turns. The running turn owns it.
 #[derive(Debug, Clone, Default)]

@@ -182,6 +182,7 @@ pub(super) fn tell(
             with_command: services.config.feature(exec_command::ADDITIONAL_PERMISSIONS),
             ahead: services.config.feature(request_permissions::FEATURE),
         },
+        network: &services.config.network,
         sections: &services.contributed.sections,
         instructions: &services.instructions,
         instructions_given: services.config.base_instructions.is_some(),

@@ -41,7 +41,7 @@ impl StepTemplate {
         scope: &TurnScope,
         output_schema: Option<Arc<RawValue>>,
         client_metadata: &BTreeMap<String, String>,
-        started_at: SystemTime,
+        started_at: Option<SystemTime>,
     ) -> Self {
         let services = &scope.services;
         let model = &scope.model;
@@ -181,10 +181,9 @@ fn reasoning(settings: &TurnSettings, model: &ModelInfo, config: &ResolvedConfig
 fn turn_metadata(
     scope: &TurnScope,
     client_metadata: &BTreeMap<String, String>,
-    started_at: SystemTime,
+    started_at: Option<SystemTime>,
 ) -> Option<Arc<str>> {
     let identity = &scope.services.identity;
-    let started_ms = started_at.duration_since(UNIX_EPOCH).map_or(0, |age| age.as_millis());
     let sandbox = match scope.settings.sandbox {
         SandboxPolicy::DangerFullAccess => "none",
         _ => "seccomp",
@@ -197,10 +196,11 @@ fn turn_metadata(
     }
     metadata.insert("turn_id".to_owned(), (*scope.host.recorded_as).into());
     metadata.insert("sandbox".to_owned(), sandbox.into());
-    metadata.insert(
-        "turn_started_at_unix_ms".to_owned(),
-        u64::try_from(started_ms).unwrap_or(u64::MAX).into(),
-    );
+    if let Some(started_at) = started_at {
+        let age = started_at.duration_since(UNIX_EPOCH).map_or(0, |age| age.as_millis());
+        let started_ms = u64::try_from(age).unwrap_or(u64::MAX);
+        metadata.insert("turn_started_at_unix_ms".to_owned(), started_ms.into());
+    }
     for (key, value) in client_metadata {
         metadata.entry(key).or_insert_with(|| Value::from(value.as_str()));
     }

@@ -15,7 +15,7 @@ use crate::engine::scope::TurnScope;
 use crate::engine::turn::request::{StepTemplate, model_info};
 use crate::engine::turn::step::StepError;
 use crate::engine::turn::{Conversation, TurnJob};
-use crate::model::{InputItem, ModelError};
+use crate::model::{InputItem, ModelError, Way};
 use crate::protocol::{
     CodexErrorInfo, ErrorNotification, RawResponseItemCompletedNotification, ResponseItem, TurnError, UserInput,
     WarningNotification,
@@ -70,7 +70,7 @@ impl Task {
         let scope = Arc::new(TurnScope::new(job.host, job.services, job.settings, model));
         scope.services.commands.hosts.turn_began(&scope);
         Task {
-            template: StepTemplate::new(&scope, job.output_schema, &job.client_metadata, job.started_at)
+            template: StepTemplate::new(&scope, job.output_schema, &job.client_metadata, Some(job.started_at))
                 .leniently(job.lenient),
             scope,
             conversation: job.conversation,
@@ -201,12 +201,14 @@ impl Task {
     /// count from now on: none, once the provider is reached in another way.
     pub(super) async fn pause_before_retry(&mut self, failures: u64, error: ModelError) -> Result<u64, Failure> {
         let provider = Arc::clone(&self.scope.services.provider);
-        let Some(delay) = provider.retry().next(failures, &error) else {
-            let thread = self.host().thread_id.to_string();
+        let thread = self.host().thread_id.to_string();
+        let way = provider.way(&thread);
+        let delay = provider.retry().next(failures, &error);
+        let Some(delay) = delay.filter(|_| way != Way::NoSocket) else {
             if !(error.is_retryable() && provider.fall_back(&thread)) {
                 return Err(self.give_up(error).await);
             }
-            let message = format!("The WebSocket to the provider does not work; going on with plain requests. {error}");
+            let message = format!("Falling back from WebSockets to HTTPS transport. {error}");
             let warning = WarningNotification {
                 message,
                 thread_id: Some(thread),
@@ -215,7 +217,10 @@ impl Task {
             return Ok(0);
         };
         let notice = error.to_retry_notice(failures, provider.retry().stream_max_retries);
-        self.host().publish(&self.error(notice)).await;
+        // A connection that broke is replaced at once, which is nobody's concern until that fails as well.
+        if failures > 1 || way != Way::Socket {
+            self.host().publish(&self.error(notice)).await;
+        }
         tokio::select! {
             () = self.host().cancel.cancelled() => Err(Failure::Interrupted),
             () = tokio::time::sleep(delay) => Ok(failures),

@@ -15,9 +15,16 @@ const MOST: usize = 9000;
 
 /// Its command line up to the program that it runs, for mounts as planned.
 pub(super) fn arguments(plan: &Plan, folder: &Path) -> Result<Vec<OsString>, StageError> {
-    let mut line: Vec<OsString> = ["--die-with-parent", "--unshare-user", "--unshare-pid", "--unshare-ipc"]
-        .map(OsString::from)
-        .to_vec();
+    // Our own program reaps inside, so that there is one process less.
+    let mut line: Vec<OsString> = [
+        "--die-with-parent",
+        "--unshare-user",
+        "--unshare-pid",
+        "--unshare-ipc",
+        "--as-pid-1",
+    ]
+    .map(OsString::from)
+    .to_vec();
     let root: &[&str] = match (plan.bare, plan.root_writable) {
         (true, _) => &["--tmpfs", "/"],
         (false, true) => &["--bind", "/", "/"],
@@ -90,6 +97,32 @@ fn trusted(program: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_empty_root_is_filled_and_closed() {
+        let plan = Plan {
+            bare: true,
+            links: vec![("/bin".into(), "usr/bin".into()), ("/bin".into(), "usr/bin".into())],
+            steps: vec![
+                ("/closed".into(), Kind::Hidden),
+                ("/usr".into(), Kind::ReadOnly),
+                ("/work".into(), Kind::Writable),
+            ],
+            ..Plan::default()
+        };
+        let line = arguments(&plan, Path::new("/work")).unwrap();
+        let line: Vec<&str> = line.iter().filter_map(|part| part.to_str()).collect();
+        let shown = line.join(" ");
+        let expected = "--tmpfs / --dev /dev --proc /proc --symlink usr/bin /bin --ro-bind /dev/null /closed --ro-bind /usr \
+                        /usr --bind-try /work /work --remount-ro / --chdir /work --";
+        assert!(shown.ends_with(expected), "{shown}");
+        let many = (0..MOST).map(|number| (format!("/{number:05}").into(), Kind::Hidden));
+        let plan = Plan {
+            steps: many.collect(),
+            ..plan
+        };
+        assert!(arguments(&plan, Path::new("/")).is_err());
+    }
 
     #[test]
     fn a_program_that_others_could_replace_is_not_trusted() {

@@ -55,6 +55,8 @@ pub(super) enum StageError {
     Mount { what: String, source: io::Error },
     #[error("{} cannot be kept from being made: {source}", .path.display())]
     Placeholder { path: PathBuf, source: io::Error },
+    #[error("the working folder {} may not be read under this confinement", .0.display())]
+    Folder(PathBuf),
     #[error("{} is a link, which bubblewrap cannot protect", .0.display())]
     Link(PathBuf),
     #[error("bubblewrap takes no {0} arguments; fewer places must be closed")]
@@ -124,6 +126,10 @@ fn enter(mut arguments: impl Iterator<Item = OsString>) -> Result<u8, StageError
     }
     close_all_but_standard(order.line).map_err(StageError::Descriptors)?;
     let line = order.line.map(door::line).transpose()?;
+    let folder = std::env::current_dir().map_err(StageError::Supervision)?;
+    if order.confinement.hides(&folder, &folder) {
+        return Err(StageError::Folder(folder));
+    }
     match &order.files {
         Files::Landlock => {
             if let Some(parent) = order.parent {

@@ -235,11 +235,10 @@ fn first_process(
 
 /// Runs a command inside mounts that stand already, and ends as it did.
 pub(super) fn inside(order: &Order, line: Option<UnixStream>, argv: &[OsString]) -> Result<u8, StageError> {
-    // What the command leaves behind becomes ours.
-    nix::sys::prctl::set_child_subreaper(true).map_err(failed)?;
     if let Some(line) = &line {
         door::open(line)?;
     }
+    // This is the first process in here: what the command leaves behind becomes ours.
     attend(order, argv, || Ok(())).map(end_as)
 }
 

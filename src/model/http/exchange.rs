@@ -204,7 +204,13 @@ impl Endpoint {
     }
 
     /// What an answer that is no success means.
-    pub(in crate::model) async fn refusal(&self, mut response: Response) -> ModelError {
+    pub(in crate::model) async fn refusal(&self, response: Response) -> ModelError {
+        let url = response.url().to_string();
+        self.refusal_at(&url, response).await
+    }
+
+    /// The same, of an answer from somewhere that goes by this address.
+    pub(super) async fn refusal_at(&self, url: &str, mut response: Response) -> ModelError {
         let mut body = Vec::new();
         let read = async {
             while let Ok(Some(chunk)) = response.chunk().await {
@@ -217,7 +223,7 @@ impl Endpoint {
         // What came so far has to do when the rest does not come.
         let _ = tokio::time::timeout(self.retry.stream_idle_timeout, read).await;
         let body = String::from_utf8_lossy(&body);
-        failure::of_response(response.status(), response.headers(), &body, response.url().as_str())
+        failure::of_response(response.status(), response.headers(), &body, url)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, UPGRADE};
-use reqwest::{StatusCode, Upgraded};
+use reqwest::{StatusCode, Upgraded, Url};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -23,6 +23,8 @@ pub(in crate::model) enum Upgrade {
     Open(Box<Socket>, HeaderMap),
     /// The provider wants requests instead.
     Refused,
+    /// There are no WebSockets at this address: what it answered.
+    Denied(ModelError),
 }
 
 const KEY: HeaderName = HeaderName::from_static("sec-websocket-key");
@@ -73,9 +75,20 @@ impl Endpoint {
                 StatusCode::UNAUTHORIZED if self.auth.renewable() && !renewed => renewed = true,
                 // An ordinary answer to an ordinary request: it knows no WebSockets.
                 status if status.is_success() => return Ok(Upgrade::Refused),
-                _ => return Err(self.refusal(response).await),
+                StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
+                    return Ok(Upgrade::Denied(self.refusal_at(&socket_url(&self.url), response).await));
+                }
+                _ => return Err(self.refusal_at(&socket_url(&self.url), response).await),
             }
         }
+    }
+}
+
+/// The address as people write those of WebSockets.
+fn socket_url(url: &Url) -> String {
+    match url.as_str().strip_prefix("http") {
+        Some(rest) => format!("ws{rest}"),
+        None => url.to_string(),
     }
 }
 

@@ -14,7 +14,7 @@ use super::{compact, events, request};
 use crate::config::ProviderConfig;
 use crate::model::error::ModelError;
 use crate::model::http::{Endpoint, EventReader, headers};
-use crate::model::provider::{InputItem, ModelEvent, ModelProvider, ModelStream, SamplingRequest};
+use crate::model::provider::{InputItem, ModelEvent, ModelProvider, ModelStream, SamplingRequest, Way};
 use crate::model::retry::RetryPolicy;
 
 /// A configured provider of the Responses API.
@@ -85,6 +85,24 @@ impl ModelProvider for ResponsesProvider {
 
     fn fall_back(&self, thread: &str) -> bool {
         self.sockets.as_ref().is_some_and(|sockets| sockets.leave(thread))
+    }
+
+    fn way(&self, thread: &str) -> Way {
+        self.sockets
+            .as_ref()
+            .map_or(Way::Requests, |sockets| sockets.way(thread))
+    }
+
+    fn warms_up(&self) -> bool {
+        self.sockets.is_some()
+    }
+
+    fn warm_up(&self, request: SamplingRequest) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            if let Some(sockets) = &self.sockets {
+                sockets.warm_up(&self.endpoint, &request).await;
+            }
+        })
     }
 
     fn compacts(&self) -> bool {

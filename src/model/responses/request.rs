@@ -4,6 +4,7 @@
 //! The order of members is fixed, which keeps a provider's prompt cache warm.
 
 use std::hash::{DefaultHasher, Hasher};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -38,10 +39,19 @@ pub(super) struct Continuation<'a> {
 /// The message that asks for an answer over a WebSocket. What headers say of a turn elsewhere is said in it, because the
 /// connection outlives the turn.
 pub(super) fn message(request: &SamplingRequest, continuation: Option<Continuation<'_>>) -> String {
+    create(request, continuation, "")
+}
+
+/// The message that has the provider prepare for such requests, without an answer.
+pub(super) fn warming(request: &SamplingRequest) -> String {
+    create(request, None, "\"generate\":false,")
+}
+
+fn create(request: &SamplingRequest, continuation: Option<Continuation<'_>>, member: &str) -> String {
     let covered = continuation.map_or(0, |continuation| continuation.covered);
     let input = request.input.get(covered..).unwrap_or_default();
     let mut out = Body::for_input(request, input);
-    out.text("{\"type\":\"response.create\",");
+    out.text("{\"type\":\"response.create\",").text(member);
     if let Some(continuation) = continuation {
         out.member("\"previous_response_id\":", &continuation.response_id)
             .text(",");
@@ -56,6 +66,10 @@ pub(super) fn message(request: &SamplingRequest, continuation: Option<Continuati
     if let Some(metadata) = &request.turn_metadata {
         out.member(",\"x-codex-turn-metadata\":", metadata);
     }
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |age| age.as_millis());
+    out.member(",\"x-codex-ws-stream-request-start-ms\":", &now.to_string());
     out.text("}}");
     // Built of nothing but JSON text.
     String::from_utf8(out.0).unwrap_or_default()

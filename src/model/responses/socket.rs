@@ -1,6 +1,7 @@
 //! The Responses API over WebSockets: one connection for each thread, used again from step to step.
 //!
-//! While a connection lasts, the provider remembers its last answer: what a request adds to it is all that is sent. A
+//! A connection is opened when the thread is loaded, and the provider told what is going to be asked. The first request
+//! waits for that, for a while. While a connection lasts, the provider remembers its last answer: what a request adds to it is all that is sent. A
 //! connection that rested too long, or broke while it rested, is replaced without anybody noticing.
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
@@ -19,13 +21,15 @@ use super::events;
 use super::request::{self, Continuation};
 use crate::model::error::ModelError;
 use crate::model::http::{Endpoint, Socket, Upgrade, failure, headers};
-use crate::model::provider::{InputItem, ModelEvent, ModelStream, ResponseHead, SamplingRequest};
+use crate::model::provider::{InputItem, ModelEvent, ModelStream, ResponseHead, SamplingRequest, Way};
 use crate::model::rate_limits;
 
 /// Names the protocol that is spoken on the connection.
 const BETA: (&str, &str) = ("openai-beta", "responses_websockets=2026-02-06");
 /// Nobody answers pings meanwhile, and a connection that is half gone would cost a whole idle timeout.
 const LONGEST_REST: Duration = Duration::from_secs(60);
+/// How long a request waits for a connection that is being prepared for it.
+const WARMING: Duration = Duration::from_secs(3);
 /// Connections that rest at once.
 const MOST_RESTING: usize = 256;
 
@@ -39,6 +43,10 @@ pub(super) struct Sockets {
 #[derive(Debug)]
 enum Thread {
     Resting(Box<Resting>),
+    /// It is being prepared, until the other end is gone.
+    Warming(watch::Receiver<()>),
+    /// There are no WebSockets where one was asked for.
+    Denied,
     /// It has gone over to requests.
     Requests,
 }
@@ -48,6 +56,8 @@ struct Resting {
     socket: Socket,
     since: Instant,
     answered: Answered,
+    /// What was said when it was opened, until somebody has heard of it.
+    head: ResponseHead,
 }
 
 /// What the other side remembers.
@@ -88,6 +98,105 @@ impl Sockets {
         !matches!(before, Some(Thread::Requests))
     }
 
+    /// How the thread's answers are asked for.
+    pub(super) fn way(&self, thread: &str) -> Way {
+        match self.lock().get(thread) {
+            Some(Thread::Requests) => Way::Requests,
+            Some(Thread::Denied) => Way::NoSocket,
+            Some(Thread::Resting(_) | Thread::Warming(_)) | None => Way::Socket,
+        }
+    }
+
+    /// Opens a connection for a thread that has none, and has the provider prepare for requests like this one.
+    pub(super) async fn warm_up(self: &Arc<Self>, endpoint: &Endpoint, request: &SamplingRequest) {
+        let thread = request.identity.thread_id.clone();
+        let (done, warming) = watch::channel(());
+        {
+            let mut threads = self.lock();
+            threads.retain(|_, thread| thread.lasts());
+            if threads.contains_key(&thread) || threads.len() >= MOST_RESTING {
+                return;
+            }
+            threads.insert(thread.clone(), Thread::Warming(warming));
+        }
+        let limit = self.open_limit.saturating_add(WARMING);
+        let warmed = tokio::time::timeout(limit, self.warm(endpoint, request)).await;
+        let outcome = match warmed {
+            Ok(Ok(outcome)) => Some(outcome),
+            Ok(Err(error)) => {
+                tracing::debug!("a WebSocket could not be prepared: {error}");
+                None
+            }
+            Err(_) => None,
+        };
+        let since = match &outcome {
+            Some(Thread::Resting(resting)) => Some(resting.since),
+            _ => None,
+        };
+        {
+            let mut threads = self.lock();
+            // Unless a request that waited long enough has taken its place.
+            if matches!(threads.get(&thread), Some(Thread::Warming(_))) {
+                match outcome {
+                    Some(outcome) => threads.insert(thread.clone(), outcome),
+                    None => threads.remove(&thread),
+                };
+            }
+        }
+        drop(done);
+        if let Some(since) = since {
+            tokio::spawn(Arc::clone(self).forget(thread, since));
+        }
+    }
+
+    /// A thread that says nothing keeps no connection.
+    async fn forget(self: Arc<Self>, thread: String, since: Instant) {
+        tokio::time::sleep(LONGEST_REST).await;
+        let mut threads = self.lock();
+        if matches!(threads.get(&thread), Some(Thread::Resting(resting)) if resting.since == since) {
+            threads.remove(&thread);
+        }
+    }
+
+    async fn warm(&self, endpoint: &Endpoint, request: &SamplingRequest) -> Result<Thread, ModelError> {
+        let (mut socket, told) = match endpoint.upgrade(asked(endpoint, request), self.open_limit).await? {
+            Upgrade::Open(socket, told) => (*socket, told),
+            Upgrade::Refused => return Ok(Thread::Requests),
+            Upgrade::Denied(_) => return Ok(Thread::Denied),
+        };
+        let message = request::warming(request);
+        socket.send(Message::text(message)).await.map_err(broken)?;
+        loop {
+            let payload = payload(&mut socket, WARMING).await?.ok_or_else(early)?;
+            if let Some(ModelEvent::Completed { response_id, .. }) = read(&payload)? {
+                return Ok(Thread::Resting(Box::new(Resting {
+                    socket,
+                    since: Instant::now(),
+                    answered: Answered {
+                        response_id,
+                        said: Vec::new(),
+                        settings: request::settings_digest(request),
+                    },
+                    head: headers::head(&told),
+                })));
+            }
+        }
+    }
+
+    /// Takes what is known of a thread's connection, once that is settled.
+    async fn take(&self, thread: &str) -> Option<Thread> {
+        let warming = match self.lock().get(thread) {
+            Some(Thread::Warming(warming)) => Some(warming.clone()),
+            _ => None,
+        };
+        if let Some(mut warming) = warming {
+            let settled = async { while warming.changed().await.is_ok() {} };
+            // Slower than opening another one would be: let it go.
+            let _ = tokio::time::timeout(WARMING, settled).await;
+        }
+        self.lock().remove(thread)
+    }
+
     /// Asks for an answer, and returns once it has begun; none where the provider wants requests instead.
     pub(super) async fn stream(
         self: &Arc<Self>,
@@ -97,15 +206,18 @@ impl Sockets {
     ) -> Result<Option<ModelStream>, ModelError> {
         let started = Instant::now();
         let thread = &request.identity.thread_id;
-        // Apart from the match, which would hold the lock to its end.
-        let known = self.lock().remove(thread);
+        let known = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(ModelError::Interrupted),
+            known = self.take(thread) => known,
+        };
         let resting = match known {
             Some(Thread::Requests) => {
                 self.leave(thread);
                 return Ok(None);
             }
             Some(Thread::Resting(resting)) => Some(resting),
-            None => None,
+            Some(Thread::Warming(_) | Thread::Denied) | None => None,
         };
         let begun = tokio::select! {
             biased;
@@ -153,14 +265,16 @@ impl Sockets {
                 // It may have forgotten its answer, or be about to close the connection.
                 && fault(&first).is_none()
             {
-                return Ok(Some((resting.socket, first, ResponseHead::default())));
+                return Ok(Some((resting.socket, first, resting.head)));
             }
         }
-        let mut asked = headers::request(&endpoint.headers, request);
-        asked.insert(HeaderName::from_static(BETA.0), HeaderValue::from_static(BETA.1));
-        let (mut socket, told) = match endpoint.upgrade(asked, self.open_limit).await? {
+        let (mut socket, told) = match endpoint.upgrade(asked(endpoint, request), self.open_limit).await? {
             Upgrade::Open(socket, told) => (*socket, told),
             Upgrade::Refused => return Ok(None),
+            Upgrade::Denied(error) => {
+                self.lock().insert(request.identity.thread_id.clone(), Thread::Denied);
+                return Err(error);
+            }
         };
         let message = request::message(request, None);
         socket.send(Message::text(message)).await.map_err(broken)?;
@@ -172,10 +286,7 @@ impl Sockets {
         let mut threads = self.lock();
         let resting_now = |thread: &Thread| matches!(thread, Thread::Resting(_));
         if threads.values().filter(|thread| resting_now(thread)).count() >= MOST_RESTING {
-            threads.retain(|_, thread| match thread {
-                Thread::Resting(resting) => resting.since.elapsed() < LONGEST_REST,
-                Thread::Requests => true,
-            });
+            threads.retain(|_, thread| thread.lasts());
         }
         if threads.len() < MOST_RESTING * 2 {
             threads.insert(thread, Thread::Resting(Box::new(resting)));
@@ -185,6 +296,23 @@ impl Sockets {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Thread>> {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Thread {
+    /// Whether it is worth knowing any longer.
+    fn lasts(&self) -> bool {
+        match self {
+            Thread::Resting(resting) => resting.since.elapsed() < LONGEST_REST,
+            Thread::Warming(_) | Thread::Denied | Thread::Requests => true,
+        }
+    }
+}
+
+/// The headers of a connection for such requests.
+fn asked(endpoint: &Endpoint, request: &SamplingRequest) -> HeaderMap {
+    let mut asked = headers::request(&endpoint.headers, request);
+    asked.insert(HeaderName::from_static(BETA.0), HeaderValue::from_static(BETA.1));
+    asked
 }
 
 /// An answer being read.
@@ -253,6 +381,7 @@ impl Answer {
                             socket,
                             since,
                             answered,
+                            head: ResponseHead::default(),
                         },
                     );
                 }

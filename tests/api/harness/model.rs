@@ -258,6 +258,13 @@ async fn serve(mut stream: TcpStream, script: Arc<Script>) {
     while let Some((head, body)) = read_request(&mut stream, &mut buffer).await {
         let path = head.split_whitespace().nth(1).unwrap_or_default().to_string();
         let by_agent = head.contains("\r\nx-openai-subagent: collab_spawn");
+        if head.starts_with("get ") && path.ends_with("/responses") {
+            // It has no WebSockets.
+            if play(&mut stream, &Reply::status(404, json!({}))).await.is_err() {
+                return;
+            }
+            continue;
+        }
         if path.contains("/models") {
             script.listings.lock().expect("listings").push(head);
             let models = script.models.lock().expect("models").clone();

@@ -136,6 +136,10 @@ async fn a_host_is_asked_about_and_an_answer_counts_as_long_as_it_says() {
     scene.client.reply(&id, json!({"decision": "accept"}));
     scene.client.done(&turn).await;
     assert!(scene.output(&call).contains("hello"), "{}", scene.output(&call));
+    let told = scene.server.model.requests()[0]["input"].to_string();
+    let hosts =
+        "<network enabled=\\\"true\\\"><allowed>allowed.example</allowed><denied>denied.example</denied></network>";
+    assert!(told.contains(hosts), "{told}");
 
     // Once was once; for the session is for this host, by this protocol, at this port.
     let get = scene.get();
@@ -277,6 +281,17 @@ async fn connections_to_one_host_wait_for_one_answer() {
     let output = scene.output(&call);
     assert_eq!(output.matches("hello").count(), 3, "{output}");
     assert_eq!(scene.questions(), 1);
+    // About several hosts a command asks one after the other.
+    let [one, other] = ["127.0.0.2", "127.0.0.3"].map(|host| scene.host.get(host));
+    let script = format!("({one}) & ({other}) & wait");
+    let (_, turn) = scene.begin(&script).await;
+    let (id, _) = scene.client.asked::<ItemCommandExecutionRequestApproval>().await;
+    scene.client.call_raw("thread/loaded/list", json!({})).await.unwrap();
+    assert_eq!(scene.questions(), 2);
+    scene.client.reply(&id, json!({"decision": "accept"}));
+    let (id, _) = scene.client.asked::<ItemCommandExecutionRequestApproval>().await;
+    scene.client.reply(&id, json!({"decision": "accept"}));
+    scene.client.done(&turn).await;
 }
 
 #[tokio::test]
@@ -394,4 +409,10 @@ async fn a_command_that_is_waited_for_waits_for_the_answer() {
     scene.client.done(&turn).await;
     assert!(scene.output("c1").contains("hello"), "{}", scene.output("c1"));
     assert_eq!(scene.output("c2"), "exec command rejected by user");
+    let item =
+        |done: &ItemCompletedNotification| matches!(&done.item, ThreadItem::CommandExecution { id, .. } if id == "c2");
+    let ThreadItem::CommandExecution { status, exit_code, .. } = scene.client.next_where(item).await.item else {
+        unreachable!()
+    };
+    assert_eq!((status, exit_code), (CommandExecutionStatus::Declined, Some(-1)));
 }

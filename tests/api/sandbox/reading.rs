@@ -295,6 +295,22 @@ async fn what_a_command_needs_and_may_not_read_is_named() {
 }
 
 #[tokio::test]
+async fn a_working_folder_that_may_not_be_read_is_named() {
+    for way in [Way::MOUNTS, Way::BUBBLEWRAP, Way::LANDLOCK] {
+        if !way.works_here() {
+            continue;
+        }
+        let mut confined = Stage::with_profile(NARROW, way).await;
+        let output = confined.run("echo ran", json!({"workdir": "/var"})).await;
+        let named = "the working folder /var may not be read";
+        assert!(
+            output.contains(named) && !output.contains("ran\\n"),
+            "{way:?}: {output}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn more_matches_than_can_be_covered_run_nothing() {
     if !Way::MOUNTS.works_here() {
         return;

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::config::NetworkConfig;
+
 use super::*;
 use crate::engine::settings::{SettingsOverrides, tests::plain};
 use crate::model::catalog;
@@ -47,6 +49,7 @@ fn with<T>(settings: &TurnSettings, docs: &ProjectDocs, see: impl FnOnce(&Situat
         project_docs: docs,
         approved_prefixes: &[],
         asks: Asks::default(),
+        network: &NetworkConfig::default(),
         sections: &[],
         tell_permissions: true,
         tell_environment: true,

@@ -8,6 +8,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 
 use super::*;
+use crate::model::Way;
 use crate::protocol::PlanType;
 
 /// What the server does with one request.
@@ -259,4 +260,88 @@ async fn a_provider_without_sockets_is_asked_by_requests_from_then_on() {
     assert_eq!(lines, ["GET", "POST", "POST"]);
     assert!(!provider.fall_back("t-1"), "it has already");
     assert!(provider.fall_back("another thread"));
+}
+
+/// A thread's first request without its input.
+fn empty() -> SamplingRequest {
+    SamplingRequest {
+        input: Vec::new(),
+        ..sampling()
+    }
+}
+
+#[tokio::test]
+async fn a_request_goes_on_with_what_was_prepared_for_it() {
+    let server = SocketServer::start(vec![vec![answer("w", ""), answer("r1", "one"), answer("r2", "two")]]).await;
+    let provider = server.provider();
+    let mut input = Vec::new();
+    // The request comes before the connection is ready, and waits for it.
+    let ((), first) = tokio::join!(provider.warm_up(empty()), ask(&provider, &mut input, "first"));
+    first.unwrap();
+    // A thread that has a connection needs no other.
+    provider.warm_up(empty()).await;
+    ask(&provider, &mut input, "second").await.unwrap();
+    let seen = server.seen();
+    let told: Vec<_> = seen
+        .iter()
+        .map(|(connection, request)| {
+            let input = request["input"].as_array().unwrap().len();
+            (
+                *connection,
+                input,
+                request["generate"].clone(),
+                request["previous_response_id"].clone(),
+            )
+        })
+        .collect();
+    let prepared = (0, 0, json!(false), Value::Null);
+    assert_eq!(
+        told,
+        [
+            prepared,
+            (0, 1, Value::Null, json!("w")),
+            (0, 1, Value::Null, json!("r1"))
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_was_prepared_for_another_request_is_of_no_use() {
+    let server = SocketServer::start(vec![vec![answer("w", ""), answer("r1", "one")]]).await;
+    let provider = server.provider();
+    let other = SamplingRequest {
+        model: "another".to_owned(),
+        ..empty()
+    };
+    provider.warm_up(other).await;
+    ask(&provider, &mut Vec::new(), "first").await.unwrap();
+    let seen = server.seen();
+    assert_eq!((seen[1].0, seen[1].1.get("previous_response_id")), (0, None));
+}
+
+#[tokio::test]
+async fn an_address_without_sockets_is_found_out_and_left() {
+    let server = Server::start().await;
+    for _ in 0..2 {
+        server.answer("404 Not Found", "", "");
+    }
+    server.stream(&event(COMPLETED));
+    let config = ProviderConfig {
+        supports_websockets: true,
+        ..config(&server)
+    };
+    let provider = ResponsesProvider::new("mock", &config, std::path::Path::new("/nowhere")).unwrap();
+    assert_eq!(provider.way("t-1"), Way::Socket);
+    provider.warm_up(empty()).await;
+    assert_eq!(provider.way("t-1"), Way::NoSocket);
+    let error = provider.stream(sampling(), CancellationToken::new()).await.unwrap_err();
+    assert!(
+        error.is_retryable() && error.to_string().contains("url: ws://"),
+        "{error}"
+    );
+    assert_eq!(provider.way("t-1"), Way::NoSocket);
+    assert!(provider.fall_back("t-1"));
+    assert_eq!(provider.way("t-1"), Way::Requests);
+    let stream = provider.stream(sampling(), CancellationToken::new()).await.unwrap();
+    assert!(all(stream).await.1.is_none());
 }

@@ -1,4 +1,4 @@
-//! Tables of settings laid over each other.
+//! Layers laid on each other: tables merge, everything else replaces.
 
 /// Lays a layer on those below it. What commands may touch is said by a mode or by a profile, and the highest layer that
 /// says either decides which; of one that says both, the profile.
