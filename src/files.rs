@@ -1,4 +1,5 @@
-//! Reading files that somebody else put there: ordinary ones only, and never more than a limit.
+//! Reading files that somebody else put there: ordinary ones only, and never more than a limit. And writing them, without
+//! losing what was there to a full disk.
 //!
 //! A name in a home, a project or a request may belong to a pipe without a writer, a terminal, or a device without an
 //! end. Opening or reading one would hold a thread for good. So what is no ordinary file is refused before it is opened
@@ -8,6 +9,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
+
+mod overwrite;
+
+pub use overwrite::overwrite;
 
 /// The most that is read of a text which people write: configuration, instructions, skills.
 pub const MAX_TEXT: u64 = 16 << 20;

@@ -26,6 +26,8 @@ pub struct NetworkFilter {
     /// Whether an administrator wants it so: every confined command has this network then, and about hosts that are on no
     /// list somebody is asked.
     pub managed: bool,
+    /// Whether the administrator's hosts are all: rules allow no others, and nobody is asked.
+    pub exclusive: bool,
     /// Whether a profile that holds opens the network to those hosts.
     pub opened: bool,
 }
@@ -65,6 +67,10 @@ impl NetworkConfig {
         Some(NetworkFilter {
             policy: Arc::new(policy),
             managed: self.managed.is_some(),
+            exclusive: self
+                .managed
+                .as_ref()
+                .is_some_and(|managed| managed.managed_allowed_domains_only),
             opened: profile.is_some_and(|profile| profile.enabled == Some(true)),
         })
     }

@@ -1,5 +1,5 @@
-//! The settings of a turn: what a thread keeps between turns, what `turn/start` may override, and what the rollout's
-//! `turn_context` line says of them.
+//! The settings of a turn: what a thread keeps between turns, and what `turn/start` may override. What the rollout's
+//! `turn_context` line says of them is in `stored`.
 //!
 //! Invariant: overrides are sticky, so a turn's settings are the thread's settings at its start. The collaboration
 //! mode wins over model and effort when one request names both. The output schema is not in here: it is the turn's own.
@@ -7,8 +7,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-
-use serde::{Deserialize, Serialize};
 
 use crate::config::{PermissionsProfile, ResolvedConfig};
 use crate::engine::environments::EnvironmentChoice;
@@ -18,9 +16,13 @@ use crate::exec::sandbox::Confinement;
 use crate::exec::sandbox::policy::Place;
 use crate::protocol::{
     AbsolutePathBuf, ActivePermissionProfile, ApprovalsReviewer, AskForApproval, CollaborationMode, ModeKind,
-    NetworkAccess, Personality, ReasoningEffort, ReasoningSummary, SandboxPolicy, Settings, TurnEnvironmentParams,
-    TurnStartParams,
+    Personality, ReasoningEffort, ReasoningSummary, SandboxPolicy, Settings, TurnEnvironmentParams, TurnStartParams,
 };
+
+mod roots;
+mod stored;
+
+pub use stored::{StoredProfile, StoredSandbox, Truncation, TurnContext};
 
 /// What governs a turn. Cheap to clone: texts are shared.
 #[derive(Debug, Clone, PartialEq)]
@@ -268,29 +270,6 @@ impl TurnSettings {
         }
     }
 
-    /// The payload of the rollout's `turn_context` line.
-    pub fn to_turn_context(&self, turn_id: &str, clock: &WallClock, truncation: Option<Truncation>) -> TurnContext {
-        TurnContext {
-            turn_id: Some(turn_id.to_owned()),
-            cwd: self.cwd.clone(),
-            workspace_roots: (self.workspace_roots != [self.cwd.clone()]).then(|| self.workspace_roots.clone()),
-            environments: (!self.is_plainly_local()).then(|| self.told_environments()),
-            current_date: Some(clock.date.clone()),
-            timezone: Some(clock.timezone.clone()),
-            approval_policy: self.approval_policy.clone(),
-            sandbox_policy: (&self.sandbox).into(),
-            permission_profile: self.profile.as_deref().map(StoredProfile::from),
-            model: self.model.to_string(),
-            personality: Some(self.voice()),
-            collaboration_mode: Some(self.collaboration_mode()),
-            realtime_active: Some(false),
-            effort: self.effort,
-            summary: self.summary.unwrap_or(ReasoningSummary::Auto),
-            developer_instructions: self.developer_instructions.as_deref().map(str::to_owned),
-            truncation_policy: truncation,
-        }
-    }
-
     /// Whether commands run on this machine, and nowhere else.
     fn is_plainly_local(&self) -> bool {
         matches!(&*self.environments, [only] if &*only.id == LOCAL)
@@ -338,180 +317,5 @@ impl WallClock {
     }
 }
 
-/// How much of a tool's output the model gets, as recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "mode", content = "limit", rename_all = "snake_case")]
-pub enum Truncation {
-    /// So many bytes.
-    Bytes(usize),
-    /// So many tokens.
-    Tokens(usize),
-}
-
-/// The payload of a `turn_context` line: the wire's names in snake_case, policies in kebab-case.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TurnContext {
-    /// The turn it opens.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub turn_id: Option<String>,
-    /// See [`TurnSettings::cwd`].
-    pub cwd: AbsolutePathBuf,
-    /// See [`TurnSettings::workspace_roots`]; none when it is the cwd alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workspace_roots: Option<Vec<AbsolutePathBuf>>,
-    /// See [`TurnSettings::environments`]; none when that is this machine alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub environments: Option<Vec<EnvironmentChoice>>,
-    /// The date the model was told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub current_date: Option<String>,
-    /// The zone the model was told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timezone: Option<String>,
-    /// See [`TurnSettings::approval_policy`].
-    pub approval_policy: AskForApproval,
-    /// See [`TurnSettings::sandbox`].
-    pub sandbox_policy: StoredSandbox,
-    /// See [`TurnSettings::profile`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub permission_profile: Option<StoredProfile>,
-    /// See [`TurnSettings::model`].
-    pub model: String,
-    /// See [`TurnSettings::personality`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub personality: Option<Personality>,
-    /// See [`TurnSettings::collaboration_mode`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub collaboration_mode: Option<CollaborationMode>,
-    /// Whether a voice session was on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub realtime_active: Option<bool>,
-    /// See [`TurnSettings::effort`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub effort: Option<ReasoningEffort>,
-    /// See [`TurnSettings::summary`].
-    #[serde(default = "auto")]
-    pub summary: ReasoningSummary,
-    /// See [`TurnSettings::developer_instructions`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub developer_instructions: Option<String>,
-    /// How much of a tool's output the model got.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub truncation_policy: Option<Truncation>,
-}
-
-impl TurnContext {
-    /// The roots of the workspace.
-    pub fn roots(&self) -> Vec<AbsolutePathBuf> {
-        let roots = self.workspace_roots.clone();
-        roots.unwrap_or_else(|| vec![self.cwd.clone()])
-    }
-}
-
-fn auto() -> ReasoningSummary {
-    ReasoningSummary::Auto
-}
-
-/// A permission profile as rollout files spell it. One that was written by another program stays what it is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct StoredProfile(serde_json::Value);
-
-impl From<&PermissionsProfile> for StoredProfile {
-    fn from(profile: &PermissionsProfile) -> Self {
-        StoredProfile(serde_json::json!({
-            "type": "managed",
-            "file_system": {"type": "restricted", "entries": profile.entries},
-            "network": if profile.network { "enabled" } else { "restricted" },
-        }))
-    }
-}
-
-/// A sandbox policy as rollout files spell it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
-pub enum StoredSandbox {
-    /// No limits.
-    DangerFullAccess,
-    /// Nothing is writable.
-    ReadOnly {
-        /// Whether the network is open.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        network_access: bool,
-    },
-    /// Somebody else confines the process.
-    ExternalSandbox {
-        /// Whether the network is open.
-        #[serde(default)]
-        network_access: NetworkAccess,
-    },
-    /// The workspace and temporary folders are writable.
-    WorkspaceWrite {
-        /// Further writable folders.
-        #[serde(default)]
-        writable_roots: Vec<AbsolutePathBuf>,
-        /// Whether the network is open.
-        #[serde(default)]
-        network_access: bool,
-        /// `$TMPDIR` is not writable.
-        #[serde(default)]
-        exclude_tmpdir_env_var: bool,
-        /// `/tmp` is not writable.
-        #[serde(default)]
-        exclude_slash_tmp: bool,
-    },
-}
-
-impl From<&SandboxPolicy> for StoredSandbox {
-    fn from(policy: &SandboxPolicy) -> Self {
-        match policy {
-            SandboxPolicy::DangerFullAccess => StoredSandbox::DangerFullAccess,
-            SandboxPolicy::ReadOnly { network_access } => StoredSandbox::ReadOnly {
-                network_access: *network_access,
-            },
-            SandboxPolicy::ExternalSandbox { network_access } => StoredSandbox::ExternalSandbox {
-                network_access: *network_access,
-            },
-            SandboxPolicy::WorkspaceWrite {
-                exclude_slash_tmp,
-                exclude_tmpdir_env_var,
-                network_access,
-                writable_roots,
-            } => StoredSandbox::WorkspaceWrite {
-                writable_roots: writable_roots.clone(),
-                network_access: *network_access,
-                exclude_tmpdir_env_var: *exclude_tmpdir_env_var,
-                exclude_slash_tmp: *exclude_slash_tmp,
-            },
-        }
-    }
-}
-
-impl From<&StoredSandbox> for SandboxPolicy {
-    fn from(policy: &StoredSandbox) -> Self {
-        match policy {
-            StoredSandbox::DangerFullAccess => SandboxPolicy::DangerFullAccess,
-            StoredSandbox::ReadOnly { network_access } => SandboxPolicy::ReadOnly {
-                network_access: *network_access,
-            },
-            StoredSandbox::ExternalSandbox { network_access } => SandboxPolicy::ExternalSandbox {
-                network_access: *network_access,
-            },
-            StoredSandbox::WorkspaceWrite {
-                writable_roots,
-                network_access,
-                exclude_tmpdir_env_var,
-                exclude_slash_tmp,
-            } => SandboxPolicy::WorkspaceWrite {
-                exclude_slash_tmp: *exclude_slash_tmp,
-                exclude_tmpdir_env_var: *exclude_tmpdir_env_var,
-                network_access: *network_access,
-                writable_roots: writable_roots.clone(),
-            },
-        }
-    }
-}
-
-mod roots;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,7 +1,7 @@
 //! Files, here or on an executor, as the tools of a turn use them. Everything here blocks: run it on the blocking pool.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::files;
@@ -67,7 +67,7 @@ impl Files for LocalFiles {
     }
 
     fn write(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        fs::write(path, content)
+        files::overwrite(path, content.len() as u64, |file| file.write_all(content))
     }
 
     fn make_folders(&self, path: &Path) -> io::Result<()> {

@@ -97,6 +97,7 @@ fn resolve(context: &FileSystemSandboxContext) -> Result<Option<Confinement>, Re
             }
         }
     }
+    confinement.distrust_links(&cwd);
     Ok(Some(confinement))
 }
 

@@ -22,6 +22,7 @@ use super::outbox::Outbox;
 use super::refusal::Refusal;
 use crate::exec::Sandbox;
 use crate::exec::files::resolved;
+use crate::files;
 use crate::protocol::RequestId;
 use crate::protocol::exec_server::*;
 
@@ -157,13 +158,8 @@ fn write(params: &WriteFileParams) -> Result<(), Refusal> {
     let bytes = STANDARD
         .decode(&params.data_base64)
         .map_err(|error| Refusal::invalid_request(format!("fs/writeFile requires valid base64 dataBase64: {error}")))?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(&params.path.0)?;
-    Ok(file.write_all(&bytes)?)
+    let length = bytes.len() as u64;
+    Ok(files::overwrite(&params.path.0, length, |file| file.write_all(&bytes))?)
 }
 
 fn metadata(path: &Path) -> io::Result<MetadataResponse> {

@@ -47,7 +47,10 @@ async fn serve(line: std::os::unix::net::UnixStream, keeper: Arc<dyn Keeper>) ->
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
-        let place = Arc::clone(&room).acquire_owned().await.map_err(io::Error::other)?;
+        let place = tokio::select! {
+            closed = closed(&line) => return closed,
+            place = Arc::clone(&room).acquire_owned() => place.map_err(io::Error::other)?,
+        };
         let stream = tokio::select! {
             closed = closed(&line) => return closed,
             Some(_) = connections.join_next() => continue,
@@ -114,4 +117,79 @@ fn receive(line: &UnixStream) -> io::Result<Option<TcpListener>> {
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::IoSlice;
+    use std::os::unix::net::UnixStream as Line;
+
+    use nix::sys::socket::{ControlMessage, sendmsg};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::network::{Fixed, NetworkPolicy};
+
+    /// A door that is kept, its address, and the line that keeps it open.
+    fn kept() -> (Line, std::net::SocketAddr, tokio::task::JoinHandle<()>) {
+        let (ours, theirs) = Line::pair().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap();
+        let sent = [port.as_raw_fd()];
+        let rights = [ControlMessage::ScmRights(&sent)];
+        sendmsg::<()>(
+            theirs.as_raw_fd(),
+            &[IoSlice::new(b"p")],
+            &rights,
+            MsgFlags::empty(),
+            None,
+        )
+        .unwrap();
+        let address = port.local_addr().unwrap();
+        let keeper = Arc::new(Fixed(Arc::new(NetworkPolicy::closed())));
+        (theirs, address, tokio::spawn(keep(ours, keeper)))
+    }
+
+    async fn answer(mut stream: TcpStream) -> String {
+        let asked = b"GET http://a.example/ HTTP/1.1\r\nConnection: close\r\n\r\n";
+        stream.write_all(asked).await.unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).await.unwrap();
+        said
+    }
+
+    #[tokio::test]
+    async fn all_connections_end_with_the_line() {
+        let (line, address, keeping) = kept();
+        assert!(
+            answer(TcpStream::connect(address).await.unwrap())
+                .await
+                .starts_with("HTTP/1.1 403")
+        );
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        silent.write_all(b"GET ").await.unwrap();
+        drop(line);
+        keeping.await.unwrap();
+        assert!(!matches!(silent.read(&mut [0; 16]).await, Ok(1..)));
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn more_connections_than_there_is_room_for_wait() {
+        let (line, address, keeping) = kept();
+        let mut silent = Vec::new();
+        for _ in 0..CONNECTIONS {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"GET ").await.unwrap();
+            silent.push(stream);
+        }
+        let late = tokio::spawn(answer(TcpStream::connect(address).await.unwrap()));
+        // One goes, one comes.
+        silent.pop();
+        assert!(late.await.unwrap().starts_with("HTTP/1.1 403"));
+        // A full room does not keep the door open.
+        let mut last = TcpStream::connect(address).await.unwrap();
+        last.write_all(b"GET ").await.unwrap();
+        drop(line);
+        keeping.await.unwrap();
+    }
 }

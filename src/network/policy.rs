@@ -57,18 +57,18 @@ impl NetworkPolicy {
     pub fn new(users: &[&NetworkSettings], managed: Option<&NetworkSettings>) -> Result<Self, PatternError> {
         let only_managed = managed.is_some_and(|managed| managed.managed_allowed_domains_only);
         let mut listed: BTreeMap<Pattern, Listed> = BTreeMap::new();
-        for (settings, counts) in users
-            .iter()
-            .map(|settings| (*settings, !only_managed))
-            .chain(managed.map(|m| (m, true)))
-        {
-            for (text, says) in &settings.domains {
-                let pattern = Pattern::parse(text)?;
-                match says {
-                    Listed::Deny if pattern.is_everything() => return Err(PatternError::Everything),
-                    Listed::Allow if !counts => {}
-                    _ => drop(listed.insert(pattern, *says)),
+        for settings in users {
+            for (pattern, says) in listing(settings)? {
+                if says == Listed::Deny || !only_managed {
+                    listed.insert(pattern, says);
                 }
+            }
+        }
+        for (pattern, says) in managed.map(listing).transpose()?.into_iter().flatten() {
+            // What users close for themselves stays closed.
+            let known = listed.entry(pattern).or_insert(says);
+            if says == Listed::Deny {
+                *known = says;
             }
         }
         let of = |wanted: Listed| {
@@ -134,4 +134,16 @@ impl NetworkPolicy {
     pub fn names(&self, host: &Host) -> bool {
         self.allowed.iter().any(|pattern| pattern.names(host))
     }
+}
+
+/// The patterns of some settings.
+fn listing(settings: &NetworkSettings) -> Result<Vec<(Pattern, Listed)>, PatternError> {
+    let listed = settings.domains.iter().map(|(text, says)| {
+        let pattern = Pattern::parse(text)?;
+        match *says == Listed::Deny && pattern.is_everything() {
+            true => Err(PatternError::Everything),
+            false => Ok((pattern, *says)),
+        }
+    });
+    listed.collect()
 }

@@ -164,6 +164,14 @@ fn what_is_denied_is_denied_whoever_allows_it() {
     assert_eq!(policy.listing(&host("ok.org")), Listing::Allowed);
     assert_eq!(policy.mode, Mode::Limited);
 
+    let opened = settings("[domains]\n\"bad.example.com\" = \"allow\"\n\"**.example.com\" = \"deny\"");
+    let policy = NetworkPolicy::new(&[&user], Some(&opened)).unwrap();
+    assert_eq!(
+        policy.lists()[1],
+        ["**.example.com", "bad.example.com"],
+        "closed by either stays closed"
+    );
+
     let everything = settings("[domains]\n\"*\" = \"deny\"");
     assert_eq!(NetworkPolicy::new(&[&everything], None), Err(PatternError::Everything));
     let everything = settings("[domains]\n\"*\" = \"allow\"");

@@ -236,3 +236,54 @@ async fn an_index_without_room_stops_nothing_and_catches_up_when_there_is_some()
     listed_by_index(&client, &shown).await;
     server.kill().await;
 }
+
+#[tokio::test]
+async fn files_that_do_not_fit_leave_what_was_there() {
+    let Some((mut server, disks)) = small_home("2m", false).await else {
+        return;
+    };
+    let client = server.client().await;
+    server.indexed().await;
+    let (old, new) = (server.home().join("old"), server.home().join("new"));
+    std::fs::write(&old, "as it was").expect("room");
+    let config = std::fs::read(server.home().join("config.toml")).expect("config.toml");
+    let write = async |path: &Path, bytes: usize| {
+        let data = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, vec![b'x'; bytes]);
+        let params = json!({"path": path, "dataBase64": data});
+        client.call_raw("fs/writeFile", params).await
+    };
+    let set = async |value: String| {
+        let params = json!({"keyPath": "developer_instructions", "value": value, "mergeStrategy": "replace"});
+        client.call_raw("config/value/write", params).await
+    };
+    disks[0].fill();
+    for path in [&old, &new] {
+        let error = write(path, 100_000).await.expect_err("no room");
+        assert!(error.message.contains("No space left on device"), "{error:?}");
+    }
+    assert_eq!(std::fs::read_to_string(&old).expect("the old file"), "as it was");
+    assert!(!new.exists());
+    let error = set("y".repeat(20_000)).await.expect_err("no room");
+    assert!(error.message.contains("No space left on device"), "{error:?}");
+    assert_eq!(
+        std::fs::read(server.home().join("config.toml")).expect("config.toml"),
+        config
+    );
+    let names = std::fs::read_dir(server.home()).expect("the home").flatten();
+    let names: Vec<_> = names.map(|entry| entry.file_name()).collect();
+    assert!(
+        names
+            .iter()
+            .all(|name| !name.to_string_lossy().starts_with(".config.toml")),
+        "{names:?}"
+    );
+    // What is there can be replaced by what needs no more room.
+    write(&old, 9).await.expect("as much as before");
+    assert_eq!(std::fs::read_to_string(&old).expect("the file"), "x".repeat(9));
+
+    disks[0].make_room();
+    write(&new, 100_000).await.expect("room");
+    set("y".repeat(20_000)).await.expect("room");
+    assert_eq!(std::fs::metadata(&new).expect("the file").len(), 100_000);
+    server.kill().await;
+}

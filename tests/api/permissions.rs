@@ -310,3 +310,21 @@ async fn what_the_sandbox_stops_is_asked_about_where_the_policy_says_so() {
         assert_eq!(started, 3, "the message of the user, the command once, the answer");
     }
 }
+
+#[tokio::test]
+async fn a_command_that_was_accepted_under_untrusted_is_not_asked_about_twice() {
+    let mut server = reading(Transport::Ws, "untrusted").await;
+    let client = server.client().await;
+    let thread = client.thread().await;
+    server.model.add(run("touch made", "c1"));
+    server.model.say("done");
+    let turn = client.begin(&thread, "go").await;
+    let (id, asked) = client.asked::<ItemCommandExecutionRequestApproval>().await;
+    assert_eq!(asked.reason, None);
+    client.reply(&id, json!({"decision": "accept"}));
+    client.done(&turn).await;
+    assert!(server.work().join("made").exists());
+    let methods = client.methods();
+    let asked = methods.iter().filter(|method| method.contains("requestApproval"));
+    assert_eq!(asked.count(), 1);
+}

@@ -260,6 +260,27 @@ async fn links_with_protected_names_stay_and_so_does_what_they_point_at() {
 }
 
 #[tokio::test]
+async fn a_link_that_a_command_makes_opens_nothing_to_the_next_one() {
+    for way in [Way::MOUNTS, Way::BUBBLEWRAP, Way::LANDLOCK] {
+        if !way.works_here() {
+            continue;
+        }
+        let target = Target::new(Some(way));
+        let profile = "\":root\" = \"read\"\n\":workspace_roots\" = { \".\" = \"write\", \"later\" = \"write\" }\n";
+        let mut confined = Stage::with_profile(profile, way).await;
+        let link = target.aim("ln -sfn OUT later && echo made", &confined);
+        let output = confined.run(&link, json!({})).await;
+        assert!(output.contains("made"), "{way:?}: {output}");
+        let output = confined.run("echo x > later/new && echo WORKED", json!({})).await;
+        assert!(
+            !output.contains("WORKED") && output.contains("Process exited"),
+            "{way:?}: {output}"
+        );
+        assert!(!target.folder.path().join("new").exists());
+    }
+}
+
+#[tokio::test]
 async fn a_method_that_does_not_work_confines_nothing_and_runs_nothing() {
     let way = Way {
         landlock: false,

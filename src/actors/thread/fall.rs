@@ -8,9 +8,9 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 
+use super::active_turn::ActiveTurn;
 use super::registry::Loaded;
 use super::subscribers::Subscribers;
-use super::turns::ActiveTurn;
 use super::{Surroundings, ThreadActor};
 use crate::engine::agents::AgentStatus;
 use crate::engine::thread_ref::ThreadFace;

@@ -5,6 +5,7 @@
 //! tools and disks, and tells the thread what to publish. Invariants: at most one turn runs; a response precedes what it
 //! causes; nothing is published about a turn after its `turn/completed` except by its background commands.
 
+mod active_turn;
 mod agents;
 mod deferred;
 mod edits;
@@ -48,6 +49,7 @@ use crate::rpc::replay::ReplayLimits;
 use crate::rpc::{ConnectionId, EncodedNotification};
 use crate::store::{Recorder, ThreadStore};
 
+use active_turn::ActiveTurn;
 use deferred::{Deferred, Effect};
 use edits::{Edit, Edits};
 use elicitations::Elicitations;
@@ -57,7 +59,6 @@ use requests::OpenRequests;
 use shell::UserShells;
 use status::StatusBoard;
 use subscribers::Subscribers;
-use turns::ActiveTurn;
 
 pub use registry::ThreadRegistry;
 

@@ -98,6 +98,7 @@ impl Keeper for Held {
         for rule in rules.network_rules() {
             if let Some(host) = Host::parse(&rule.host)
                 && rule.decision != RuleDecision::Prompt
+                && !(rule.decision == RuleDecision::Allow && self.0.filter.exclusive)
             {
                 said.insert(host, rule.decision == RuleDecision::Allow);
             }
@@ -116,7 +117,7 @@ impl Keeper for Held {
                 reason: Reason::NotAllowed,
                 source: Source::Lists,
             });
-            if !keeper.filter.managed {
+            if !keeper.filter.managed || keeper.filter.exclusive {
                 return listed;
             }
             let mut announced = keeper.announced.subscribe();

@@ -230,6 +230,7 @@ impl Grants {
                 },
             }
         }
+        confinement.distrust_links(place.workspace_roots);
     }
 
     /// Folders of the workspace by their own paths.

@@ -153,6 +153,7 @@ impl<'a> PlacedProfile<'a> {
             .filter(|entry| entry.access == FileSystemAccessMode::Read);
         let kept = read.flat_map(|entry| places::spots(&entry.path, &place));
         confinement.keep(kept.map(|spot| spot.path));
+        confinement.distrust_links(&roots);
         Some(confinement)
     }
 

@@ -18,6 +18,7 @@ mod fresh_root;
 #[cfg(target_os = "linux")]
 mod landlock;
 mod launch;
+mod links;
 #[cfg(target_os = "linux")]
 mod mounts;
 #[cfg(target_os = "linux")]

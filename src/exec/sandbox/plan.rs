@@ -72,7 +72,11 @@ impl Plan {
         };
         match plan.bare {
             true => Plan {
-                links: confinement.links.clone(),
+                links: confinement
+                    .links
+                    .iter()
+                    .map(|link| (link.path.clone(), link.target.clone()))
+                    .collect(),
                 ..plan
             },
             false => plan,

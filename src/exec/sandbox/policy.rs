@@ -4,11 +4,11 @@
 //! here, so that whoever enforces the result works on real paths. Under a policy everything may be read; a permission
 //! profile may close places, or open only some.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::links::{Link, links_on};
 use super::patterns::{self, Pattern, ScanError};
 use crate::files::normalised;
 use crate::protocol::{AbsolutePathBuf, SandboxPolicy};
@@ -17,8 +17,6 @@ use crate::protocol::{AbsolutePathBuf, SandboxPolicy};
 pub const PROTECTED_NAMES: [&str; 3] = [".git", ".codex", ".agents"];
 /// The longest pointer file (`.git` of a worktree) that is read.
 const POINTER_LIMIT: u64 = 4096;
-/// How many links a path may lead through, as for the kernel.
-const MAX_LINKS: usize = 40;
 
 /// A folder in which a command may write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,10 +42,10 @@ pub struct Confinement {
     /// What it may read and execute; none: everything that is not hidden.
     #[serde(default)]
     pub readable: Option<Vec<PathBuf>>,
-    /// The links by which these and the writable roots were named, and where they lead, so that they keep their names
-    /// where nothing else is shown.
+    /// The links by which these and the writable roots were named, so that they keep their names where nothing else is
+    /// shown.
     #[serde(default)]
-    pub links: Vec<(PathBuf, PathBuf)>,
+    pub links: Vec<Link>,
     /// What it may not even read.
     #[serde(default)]
     pub hidden: Vec<PathBuf>,
@@ -106,11 +104,14 @@ impl Confinement {
                 {
                     roots.push((folder, true));
                 }
-                Some(Confinement {
-                    roots: writable(roots),
+                let mut confinement = Confinement {
                     network: *network_access,
                     ..Confinement::default()
-                })
+                };
+                confinement.name(roots.iter().map(|(path, _)| path.as_path()));
+                confinement.roots = writable(roots);
+                confinement.distrust_links(place.workspace_roots);
+                Some(confinement)
             }
         }
     }
@@ -186,7 +187,9 @@ impl Confinement {
     pub fn show(&mut self, places: impl Iterator<Item = PathBuf>) {
         let places: Vec<PathBuf> = places.collect();
         self.name(places.iter().map(PathBuf::as_path));
-        let Some(readable) = &mut self.readable else { return };
+        let Some(readable) = &mut self.readable else {
+            return;
+        };
         readable.extend(places.into_iter().map(real));
         if readable.iter().any(|place| place == Path::new("/")) {
             self.readable = None;
@@ -195,9 +198,7 @@ impl Confinement {
 
     /// Remembers the links by which places are named.
     fn name<'a>(&mut self, places: impl Iterator<Item = &'a Path>) {
-        if self.readable.is_some() {
-            self.links.extend(places.flat_map(links_on));
-        }
+        self.links.extend(places.flat_map(links_on));
     }
 
     /// Keeps places as they are, but for those that are writable themselves.
@@ -279,30 +280,6 @@ impl Confinement {
 fn nearest<'a>(places: impl IntoIterator<Item = &'a PathBuf>, path: &Path) -> Option<usize> {
     let above = places.into_iter().filter(|place| path.starts_with(place));
     above.map(|place| place.components().count()).max()
-}
-
-/// The links that a path leads through, as they are called without any link, and where each leads.
-fn links_on(path: &Path) -> Vec<(PathBuf, PathBuf)> {
-    let names = |path: &Path| -> Vec<OsString> { path.iter().rev().map(OsString::from).collect() };
-    let mut at = PathBuf::new();
-    // The last is the next.
-    let mut rest = names(path);
-    let mut found = Vec::new();
-    while let Some(name) = rest.pop() {
-        if name == ".." {
-            at.pop();
-            continue;
-        }
-        let next = at.join(&name);
-        match next.read_link() {
-            Ok(target) if found.len() < MAX_LINKS => {
-                rest.append(&mut names(&target));
-                found.push((next, target));
-            }
-            _ => at = next,
-        }
-    }
-    found
 }
 
 /// The real path of a place, or its text when it does not exist.
@@ -445,8 +422,9 @@ mod tests {
             "by a link"
         );
         assert!(!confinement.allows_writing(&root.join("work/a/b.env")));
-        let links = [("sbin", "bin"), ("bin", "usr/bin")].map(|(link, target)| (root.join(link), target.into()));
-        assert_eq!(confinement.links, links);
+        let links = confinement.links.iter().map(|link| (&*link.path, &*link.target));
+        let expected = [("sbin", "bin"), ("bin", "usr/bin")].map(|(link, target)| (root.join(link), target));
+        assert!(links.eq(expected.iter().map(|(link, target)| (&**link, Path::new(target)))));
         confinement.show(["/".into()].into_iter());
         assert!(!confinement.hides(&root.join("other/x"), &root.join("other/x")));
     }

@@ -4,9 +4,8 @@
 //! the message itself, and decoded piece by piece into the file. How many large answers exist at once is bounded; each
 //! gives its place back when its bytes have left for the client.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
@@ -108,17 +107,17 @@ fn encode(file: File, mut text: String) -> io::Result<String> {
     }
 }
 
-/// `fs/writeFile`: nothing is touched unless all of the data is sound.
+/// `fs/writeFile`: nothing is touched unless all of the data is sound, and there is room for it.
 pub async fn write_file(_cx: RequestContext, params: FsWriteFileParams) -> Result<FsWriteFileResponse, RpcError> {
     on_files(move || {
-        decode(&params.data_base64, |_| Ok(()))?;
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open(ordinary(params.path.as_path())?)?;
-        decode(&params.data_base64, |piece| file.write_all(piece))
+        let mut length = 0;
+        decode(&params.data_base64, |piece| {
+            length += piece.len() as u64;
+            Ok(())
+        })?;
+        files::overwrite(ordinary(params.path.as_path())?, length, |file| {
+            decode(&params.data_base64, |piece| file.write_all(piece))
+        })
     })
     .await?;
     Ok(FsWriteFileResponse {})

@@ -32,6 +32,8 @@ const LONGEST_REST: Duration = Duration::from_secs(60);
 const WARMING: Duration = Duration::from_secs(3);
 /// Connections that rest at once.
 const MOST_RESTING: usize = 256;
+/// Threads that something is known of.
+const MOST_KNOWN: usize = 4096;
 
 /// The connections of a provider's threads.
 #[derive(Debug)]
@@ -94,7 +96,12 @@ impl Sockets {
 
     /// From now on the thread's answers are asked for by requests. False if they are already.
     pub(super) fn leave(&self, thread: &str) -> bool {
-        let before = self.lock().insert(thread.to_owned(), Thread::Requests);
+        let mut threads = self.lock();
+        if threads.len() >= MOST_KNOWN {
+            // Who is forgotten finds out again.
+            threads.retain(|_, thread| !matches!(thread, Thread::Requests | Thread::Denied));
+        }
+        let before = threads.insert(thread.to_owned(), Thread::Requests);
         !matches!(before, Some(Thread::Requests))
     }
 
@@ -114,12 +121,12 @@ impl Sockets {
         {
             let mut threads = self.lock();
             threads.retain(|_, thread| thread.lasts());
-            if threads.contains_key(&thread) || threads.len() >= MOST_RESTING {
+            if threads.contains_key(&thread) || connections(&threads) >= MOST_RESTING {
                 return;
             }
             threads.insert(thread.clone(), Thread::Warming(warming));
         }
-        let limit = self.open_limit.saturating_add(WARMING);
+        let limit = self.open_limit.saturating_mul(2);
         let warmed = tokio::time::timeout(limit, self.warm(endpoint, request)).await;
         let outcome = match warmed {
             Ok(Ok(outcome)) => Some(outcome),
@@ -167,7 +174,7 @@ impl Sockets {
         let message = request::warming(request);
         socket.send(Message::text(message)).await.map_err(broken)?;
         loop {
-            let payload = payload(&mut socket, WARMING).await?.ok_or_else(early)?;
+            let payload = payload(&mut socket, self.open_limit).await?.ok_or_else(early)?;
             if let Some(ModelEvent::Completed { response_id, .. }) = read(&payload)? {
                 return Ok(Thread::Resting(Box::new(Resting {
                     socket,
@@ -284,11 +291,10 @@ impl Sockets {
 
     fn rest(&self, thread: String, resting: Resting) {
         let mut threads = self.lock();
-        let resting_now = |thread: &Thread| matches!(thread, Thread::Resting(_));
-        if threads.values().filter(|thread| resting_now(thread)).count() >= MOST_RESTING {
+        if connections(&threads) >= MOST_RESTING {
             threads.retain(|_, thread| thread.lasts());
         }
-        if threads.len() < MOST_RESTING * 2 {
+        if connections(&threads) < MOST_RESTING * 2 {
             threads.insert(thread, Thread::Resting(Box::new(resting)));
         }
     }
@@ -306,6 +312,12 @@ impl Thread {
             Thread::Warming(_) | Thread::Denied | Thread::Requests => true,
         }
     }
+}
+
+/// How many threads have a connection that rests or is being prepared.
+fn connections(threads: &HashMap<String, Thread>) -> usize {
+    let connected = |thread: &&Thread| matches!(thread, Thread::Resting(_) | Thread::Warming(_));
+    threads.values().filter(connected).count()
 }
 
 /// The headers of a connection for such requests.

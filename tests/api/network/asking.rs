@@ -24,13 +24,18 @@ struct Scene {
 impl Scene {
     /// None where commands cannot be confined.
     async fn new(config: &str, approval: &str) -> Option<Self> {
+        Self::under(MANAGED, config, approval).await
+    }
+
+    /// The same with other demands.
+    async fn under(demands: &str, config: &str, approval: &str) -> Option<Self> {
         if !Way::MOUNTS.works_here() {
             return None;
         }
         let model = ScriptedModel::start().await;
         let root = home_with(&model, config);
         let file = root.path().join("requirements.toml");
-        std::fs::write(&file, MANAGED).unwrap();
+        std::fs::write(&file, demands).unwrap();
         let mut process = Process::default();
         let name = "GREENROOM_REQUIREMENTS_FILE".to_owned();
         process.env.push((name, file.to_str().unwrap().to_owned()));
@@ -391,7 +396,7 @@ async fn a_command_that_is_waited_for_waits_for_the_answer() {
         return;
     };
     let run = |script: &str, call: &str| {
-        let arguments = json!({"command": script, "timeout_ms": 700});
+        let arguments = json!({"command": script, "timeout_ms": 4000});
         scene.server.model.add(Reply::call("shell_command", arguments, call));
     };
     run(&scene.get(), "c1");
@@ -399,7 +404,7 @@ async fn a_command_that_is_waited_for_waits_for_the_answer() {
     let turn = scene.client.begin(&scene.thread, "go").await;
     let (id, _) = scene.client.asked::<ItemCommandExecutionRequestApproval>().await;
     // Longer than the command has.
-    let late = std::time::Instant::now() + std::time::Duration::from_millis(900);
+    let late = std::time::Instant::now() + std::time::Duration::from_millis(4200);
     while std::time::Instant::now() < late {
         scene.client.call_raw("thread/loaded/list", json!({})).await.unwrap();
     }
@@ -415,4 +420,44 @@ async fn a_command_that_is_waited_for_waits_for_the_answer() {
         unreachable!()
     };
     assert_eq!((status, exit_code), (CommandExecutionStatus::Declined, Some(-1)));
+}
+
+#[tokio::test]
+async fn where_only_an_administrators_hosts_count_nobody_is_asked() {
+    let demands = MANAGED.replace("enabled = true", "enabled = true\nmanaged_allowed_domains_only = true");
+    let Some(mut scene) = Scene::under(&demands, "", "on-request").await else {
+        return;
+    };
+    let folder = scene.server.home().join("rules");
+    std::fs::create_dir_all(&folder).unwrap();
+    let rule = "network_rule(host=\"127.0.0.1\", protocol=\"http\", decision=\"allow\")\n";
+    std::fs::write(folder.join("hosts.rules"), rule).unwrap();
+    scene.thread = scene.client.thread().await;
+    let get = scene.get();
+    assert!(scene.unasked(&get).await.contains("not on the allowlist"));
+    assert!(scene.host.heard().is_empty());
+}
+
+#[tokio::test]
+async fn demands_that_make_no_sense_start_nothing() {
+    let demands = "[experimental_network]\nenabled = true\nallowed_domains = [\"https://a.example\"]\n";
+    let model = ScriptedModel::start().await;
+    let root = home_with(&model, "");
+    let file = root.path().join("requirements.toml");
+    std::fs::write(&file, demands).unwrap();
+    let mut process = Process::default();
+    process.env.push((
+        "GREENROOM_REQUIREMENTS_FILE".to_owned(),
+        file.to_str().unwrap().to_owned(),
+    ));
+    let mut server = TestServer::started(root, model, Transport::Ws, &[], process).await;
+    let client = server.client().await;
+    let error = client.call_raw("thread/start", json!({})).await.unwrap_err();
+    assert!(error.message.contains("is no pattern for hosts"), "{}", error.message);
+    // What is demanded is shown as it stands.
+    let shown = client.call_raw("configRequirements/read", json!({})).await.unwrap();
+    assert_eq!(
+        shown["requirements"]["network"]["allowedDomains"],
+        json!(["https://a.example"])
+    );
 }

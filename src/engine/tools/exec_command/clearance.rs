@@ -19,7 +19,7 @@ use crate::exec::permissions::Grants;
 use crate::exec::place::Hold;
 use crate::exec::sandbox::Confinement;
 use crate::exec::shell::{Shell, display};
-use crate::protocol::{AbsolutePathBuf, AskForApproval};
+use crate::protocol::{AbsolutePathBuf, ApprovalsReviewer, AskForApproval};
 
 use super::arguments::{Arguments, BY_USER, SandboxPermissions};
 
@@ -40,6 +40,8 @@ pub(in crate::engine::tools) struct Cleared {
     pub(in crate::engine::tools) keeper: Option<Arc<HostKeeper>>,
     /// What is asked when the sandbox seems to have stopped it, and what an answer for the session is kept under.
     retry: Option<(Question, ApprovalKey)>,
+    /// The user has accepted the command as such, wherever it runs.
+    agreed: bool,
 }
 
 /// Decides about a command and asks if need be.
@@ -110,9 +112,9 @@ pub(in crate::engine::tools) async fn clear(
         };
         (question, key)
     });
-    let (placement, shown) = match decision {
+    let (placement, shown, agreed) = match decision {
         Decision::Reject(why) => return Err(arguments.refused(&item.command, &why)),
-        Decision::Run(placement) => (placement, false),
+        Decision::Run(placement) => (placement, false, false),
         Decision::Ask(question) => {
             let placement = question.placement;
             let asked = Asked {
@@ -122,7 +124,12 @@ pub(in crate::engine::tools) async fn clear(
                 permissions: &wish.grants,
                 announce: true,
             };
-            (placement, consent(cx, arguments, &item, asked).await?)
+            let shown = consent(cx, arguments, &item, asked).await?;
+            // Under this policy every command is asked about for itself, not for where it runs.
+            let agreed = settings.approval_policy == AskForApproval::Untrusted
+                && settings.approvals_reviewer == ApprovalsReviewer::User
+                && !cx.turn.judges_all();
+            (placement, shown, agreed)
         }
     };
     Ok(Cleared {
@@ -136,6 +143,7 @@ pub(in crate::engine::tools) async fn clear(
             .network_filter()
             .map(|filter| HostKeeper::new(&cx.turn.services, filter, &arguments.cmd)),
         retry: again,
+        agreed,
     })
 }
 
@@ -182,8 +190,8 @@ impl Cleared {
         self.retry.is_some()
     }
 
-    /// Asks whether the command may run again, without the sandbox that seems to have stopped it; false when the
-    /// approval policy does not ask about that.
+    /// Asks whether the command may run again, without the sandbox that seems to have stopped it, unless the user has
+    /// agreed to that already; false when the approval policy does not ask about it.
     pub(in crate::engine::tools) async fn again(
         &mut self,
         cx: &ToolContext,
@@ -192,6 +200,9 @@ impl Cleared {
         let Some((question, key)) = self.retry.take() else {
             return Ok(false);
         };
+        if self.agreed {
+            return Ok(true);
+        }
         let asked = Asked {
             key,
             question,
