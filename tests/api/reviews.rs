@@ -287,3 +287,17 @@ async fn targets_are_checked_and_put_into_words() {
     let error = client.next_where(|told: &ErrorNotification| told.turn_id == turn).await;
     assert!(error.error.message.ends_with("is not a git repository"));
 }
+
+#[tokio::test]
+async fn a_reviewer_does_not_question_the_user() {
+    let mut server = TestServer::start(Transport::Ws).await;
+    let client = server.client().await;
+    let thread = client.thread().await;
+    let question = json!({"questions": []});
+    server.model.add(Reply::call("request_user_input", question, "call_1"));
+    server.model.say(&review());
+    let started = start(&client, custom(&thread)).await;
+    client.done(&started.turn.id).await;
+    let told = server.model.output_of("call_1").unwrap();
+    assert_eq!(told, "request_user_input can only be used by the root thread");
+}

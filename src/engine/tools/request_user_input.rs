@@ -113,6 +113,9 @@ impl Tool for RequestUserInput {
 }
 
 async fn ask(cx: ToolContext) -> ToolOutput {
+    if cx.turn.services.identity.subagent.is_some() {
+        return ToolOutput::text("request_user_input can only be used by the root thread");
+    }
     let allowed = cx.turn.services.config.feature(FEATURE);
     if cx.turn.settings.mode != ModeKind::Plan && !allowed {
         return ToolOutput::text("request_user_input is unavailable in Default mode");
