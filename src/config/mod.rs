@@ -1,10 +1,10 @@
 //! The configuration of a home: config.toml and its layers, resolved into what a thread needs.
 //!
-//! Layers, from low to high: the system file, the user's `config.toml` (with its profile), the trusted project's
-//! `.codex/config.toml` files from the root down to the working folder, session flags (`-c`, `--enable`), and the
-//! overrides of a request. Tables merge, everything else replaces. A broken file never stops the server: no
-//! thread is started while it is broken, the server itself goes by what it said before, and a [`ConfigProblem`] says what
-//! is wrong and where. Files are re-read only when they changed.
+//! Layers, from low to high: the system file, the user's `config.toml`, the trusted project's `.codex/config.toml` files
+//! from the root down to the working folder, session flags (`-c`, `--enable`), the `config` of a request, the chosen
+//! profile, and what a request names itself. Tables merge, everything else replaces. A broken file never stops the
+//! server: no thread is started while it is broken, the server itself goes by what it said before, and a [`ConfigProblem`]
+//! says what is wrong and where. Files are re-read only when they changed.
 
 mod agent_roles;
 mod agents;
