@@ -238,12 +238,16 @@ impl LocalThreadStore {
     /// Makes a fork and takes it up. The index is told before the caller goes on, so that lists show it.
     pub(super) async fn fork_stored(&self, source: ForkSource, new: NewFork) -> Result<ResumedThread, StoreError> {
         let path = self.with(move |core| core.copy(&source, new)).await?;
-        if self.index_ready()
-            && let Err(error) = self.core.index_files(vec![(path.clone(), false)]).await
-        {
-            tracing::warn!(%error, "the index learns of a fork later");
+        let told = self.index_ready() && self.core.index_files(vec![(path.clone(), false)]).await.is_ok();
+        let resumed = self.resume_with(move |core| core.head_at(&path, false)).await?;
+        // An index that was being filled meanwhile may have looked for files before this one was there. The thread tells
+        // of itself then, like any that changes.
+        let id = resumed.recorder.thread_id();
+        if !told && let Some(live) = self.core.live.get(id) {
+            live.forgotten();
+            self.core.index.mark(id, &live);
         }
-        self.resume_with(move |core| core.head_at(&path, false)).await
+        Ok(resumed)
     }
 }
 

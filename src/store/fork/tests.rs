@@ -1,7 +1,8 @@
 use super::*;
 use crate::protocol::TurnStatus;
+use crate::store::index::{IndexJob, IndexWriter};
 use crate::store::tests::{new_thread, turn};
-use crate::store::{Recorder, ThreadStore};
+use crate::store::{Recorder, StoreFuture, ThreadStore};
 
 fn store() -> (tempfile::TempDir, LocalThreadStore) {
     let home = tempfile::tempdir().unwrap();
@@ -108,4 +109,32 @@ async fn what_a_crash_left_behind_is_no_thread_and_goes_with_a_later_fork() {
     fork(&store, &parent).await;
     assert!(!old.exists() && fresh.exists());
     assert_eq!(scan::all_files(home.path(), false).len(), 2);
+}
+
+/// A writer of an index that is not read from yet.
+struct Filling;
+
+impl IndexWriter for Filling {
+    fn wake(&self) {}
+
+    fn apply(&self, _: Vec<IndexJob>) -> StoreFuture<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[actix_rt::test]
+async fn an_index_that_is_being_filled_hears_of_a_fork_from_its_thread() {
+    let (_home, store) = store();
+    let parent = store.create(new_thread("mock")).unwrap();
+    parent.append(turn("t1", "hello")).await.unwrap();
+    store.set_index_writer(Arc::new(Filling));
+    store.core.index.switch(true);
+    let forked = fork(&store, &parent).await.recorder.thread_id();
+    let live = store.core.live.get(forked).unwrap();
+    assert!(live.ahead().is_some(), "lists show it beside what the index knows");
+    let changes = store.take_changes(10);
+    assert!(
+        changes.iter().any(|change| change.id == forked),
+        "the writer fetches it"
+    );
 }
