@@ -93,13 +93,13 @@ impl Recorder {
     }
 
     /// A recorder that goes on behind the lines of an existing rollout. What the index does not know of them is read
-    /// from the file with the first change.
+    /// from the file with the first change; until then the thread is laid over lists.
     pub(crate) fn resume(core: &Arc<StoreCore>, head: Head) -> Self {
         let id = head.thread.id;
         let digest = Digest::resume(head.thread);
         let live = Arc::new(LiveThread::resumed(digest, head.outline, head.landmarks));
         if !head.indexed {
-            live.lost_change();
+            live.forgotten();
         }
         Self::build(core, id, false, Nib::Closed, live)
     }

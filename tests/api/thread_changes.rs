@@ -463,3 +463,20 @@ async fn items_put_into_a_thread_are_told_in_one_form_and_some_not_at_all() {
     );
     assert!(!requests[0].to_string().contains("not for it"));
 }
+
+#[tokio::test]
+async fn a_rollback_that_was_accepted_is_done_before_the_thread_is_archived() {
+    let mut server = TestServer::start(Transport::Stdio).await;
+    let client = server.client().await;
+    let thread = talk(&server, &client, 2).await;
+    let inject = json!({"threadId": thread, "items": [item(&"word ".repeat(400_000))]});
+    client.call_raw("thread/inject_items", inject).await.unwrap();
+    let rollback = client.start("thread/rollback", json!({"threadId": thread, "numTurns": 1}));
+    let archive = client.start("thread/archive", json!({"threadId": thread}));
+    let left = client.answer_to(rollback).await.unwrap();
+    assert_eq!(left["thread"]["turns"].as_array().unwrap().len(), 1);
+    client.answer_to(archive).await.unwrap();
+    let read = json!({"threadId": thread, "includeTurns": true});
+    let read = client.call_raw("thread/read", read).await.unwrap();
+    assert_eq!(read["thread"]["turns"].as_array().unwrap().len(), 1);
+}

@@ -222,6 +222,24 @@ async fn files_of_other_programs_are_noticed() {
 }
 
 #[actix_rt::test]
+async fn a_thread_that_was_taken_up_before_the_index_knew_it_is_listed() {
+    let home = tempfile::tempdir().unwrap();
+    let running = Running::start(home.path()).await;
+    assert!(running.ids(ListQuery::new("mock")).await.is_empty());
+    let other = LocalThreadStore::open(home.path().to_path_buf(), Durability::Turn);
+    let recorder = other.create(new_thread("mock")).unwrap();
+    recorder.append(turn("t", "theirs")).await.unwrap();
+    let id = recorder.thread_id();
+    drop(recorder);
+    let taken_up = running.store.resume(id).await.unwrap();
+    assert_eq!(running.ids(ListQuery::new("mock")).await, [id]);
+    drop(taken_up);
+    running.store.index_settled().await.unwrap();
+    assert_eq!(running.index_only().await, [id]);
+    running.stop().await;
+}
+
+#[actix_rt::test]
 async fn a_file_under_another_name_is_found_by_its_id() {
     let home = tempfile::tempdir().unwrap();
     let running = Running::start(home.path()).await;

@@ -2,7 +2,8 @@
 //!
 //! State: a queue of changes, of which at most one is under way; while it has the conversation no turn begins, and turns
 //! that were to begin are parked. Turns are taken back only while none runs. Items may be put in at any time: a running
-//! turn finds them behind what it has. A change that fails leaves the conversation to be read from the rollout again.
+//! turn finds them behind what it has. What was accepted is done before a thread ends. A change that fails leaves the
+//! conversation to be read from the rollout again.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -104,7 +105,7 @@ impl ThreadActor {
     /// Begins the next change, if nothing is in its way.
     pub(super) fn next_edit(&mut self, ctx: &mut actix::Context<Self>) {
         // What a turn is reading it may or may not find in the file: it is asked again when it has read.
-        if self.edits.running.is_some() || self.closing() || self.turn.as_ref().is_some_and(|turn| turn.loading) {
+        if self.edits.running.is_some() || self.turn.as_ref().is_some_and(|turn| turn.loading) {
             return;
         }
         match self.edits.queue.pop_front() {
@@ -241,9 +242,20 @@ impl ThreadActor {
         }
     }
 
+    /// Nothing but changes that were accepted keeps the thread from its end: they are carried out first.
+    pub(super) fn stop_after_edits(&mut self, ctx: &mut actix::Context<Self>) {
+        self.next_edit(ctx);
+        if self.edits.running.is_none() {
+            self.stop(ctx);
+        }
+    }
+
     /// A change is over: the next one begins, else the turns that waited.
     fn edit_ended(&mut self, ctx: &mut actix::Context<Self>) {
         self.edits.running = None;
+        if self.closing() && self.turn.is_none() {
+            return self.stop_after_edits(ctx);
+        }
         self.next_edit(ctx);
         if self.edits.has_conversation() {
             return;

@@ -402,7 +402,7 @@ impl ThreadActor {
         closing.replies.extend(reply);
         match self.turn.as_ref().map(|turn| turn.id.clone()) {
             Some(turn) => self.interrupt(&turn, ctx),
-            None => self.stop(ctx),
+            None => self.stop_after_edits(ctx),
         }
     }
 

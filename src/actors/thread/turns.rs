@@ -395,7 +395,7 @@ impl ThreadActor {
         drop(turn);
         if self.closing() {
             self.record_told(untold);
-            return self.stop(ctx);
+            return self.stop_after_edits(ctx);
         }
         self.stand(stands, ctx);
         // An interrupt has forgotten what came before it; what came after it is meant for the next turn.
