@@ -22,7 +22,7 @@ use crate::protocol::{
 mod roots;
 mod stored;
 
-pub use stored::{StoredProfile, StoredSandbox, Truncation, TurnContext};
+pub use stored::{StoredProfile, Truncation, TurnContext};
 
 /// What governs a turn. Cheap to clone: texts are shared.
 #[derive(Debug, Clone, PartialEq)]

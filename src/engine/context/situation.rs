@@ -80,8 +80,7 @@ impl Situation<'_> {
         if switched {
             sections.extend(self.model_switch());
         }
-        let roots =
-            |context: &TurnContext| permissions::listed_roots(&(&context.sandbox_policy).into(), &context.roots());
+        let roots = |context: &TurnContext| permissions::listed_roots(&context.sandbox_policy, &context.roots());
         let now = settings.to_turn_context("", self.clock, None);
         if told.approval_policy != now.approval_policy
             || told.sandbox_policy != now.sandbox_policy

@@ -7,9 +7,9 @@ use super::{TurnSettings, WallClock};
 use crate::config::PermissionsProfile;
 use crate::engine::environments::EnvironmentChoice;
 use crate::protocol::{
-    AbsolutePathBuf, AskForApproval, CollaborationMode, NetworkAccess, Personality, ReasoningEffort, ReasoningSummary,
-    SandboxPolicy,
+    AbsolutePathBuf, AskForApproval, CollaborationMode, Personality, ReasoningEffort, ReasoningSummary, SandboxPolicy,
 };
+use crate::store::rollout::source;
 
 impl TurnSettings {
     /// The payload of the rollout's `turn_context` line.
@@ -22,7 +22,7 @@ impl TurnSettings {
             current_date: Some(clock.date.clone()),
             timezone: Some(clock.timezone.clone()),
             approval_policy: self.approval_policy.clone(),
-            sandbox_policy: (&self.sandbox).into(),
+            sandbox_policy: self.sandbox.clone(),
             permission_profile: self.profile.as_deref().map(StoredProfile::from),
             model: self.model.to_string(),
             personality: Some(self.voice()),
@@ -69,7 +69,8 @@ pub struct TurnContext {
     /// See [`TurnSettings::approval_policy`].
     pub approval_policy: AskForApproval,
     /// See [`TurnSettings::sandbox`].
-    pub sandbox_policy: StoredSandbox,
+    #[serde(with = "source::sandbox")]
+    pub sandbox_policy: SandboxPolicy,
     /// See [`TurnSettings::profile`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permission_profile: Option<StoredProfile>,
@@ -122,90 +123,5 @@ impl From<&PermissionsProfile> for StoredProfile {
             "file_system": {"type": "restricted", "entries": profile.entries},
             "network": if profile.network { "enabled" } else { "restricted" },
         }))
-    }
-}
-
-/// A sandbox policy as rollout files spell it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
-pub enum StoredSandbox {
-    /// No limits.
-    DangerFullAccess,
-    /// Nothing is writable.
-    ReadOnly {
-        /// Whether the network is open.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        network_access: bool,
-    },
-    /// Somebody else confines the process.
-    ExternalSandbox {
-        /// Whether the network is open.
-        #[serde(default)]
-        network_access: NetworkAccess,
-    },
-    /// The workspace and temporary folders are writable.
-    WorkspaceWrite {
-        /// Further writable folders.
-        #[serde(default)]
-        writable_roots: Vec<AbsolutePathBuf>,
-        /// Whether the network is open.
-        #[serde(default)]
-        network_access: bool,
-        /// `$TMPDIR` is not writable.
-        #[serde(default)]
-        exclude_tmpdir_env_var: bool,
-        /// `/tmp` is not writable.
-        #[serde(default)]
-        exclude_slash_tmp: bool,
-    },
-}
-
-impl From<&SandboxPolicy> for StoredSandbox {
-    fn from(policy: &SandboxPolicy) -> Self {
-        match policy {
-            SandboxPolicy::DangerFullAccess => StoredSandbox::DangerFullAccess,
-            SandboxPolicy::ReadOnly { network_access } => StoredSandbox::ReadOnly {
-                network_access: *network_access,
-            },
-            SandboxPolicy::ExternalSandbox { network_access } => StoredSandbox::ExternalSandbox {
-                network_access: *network_access,
-            },
-            SandboxPolicy::WorkspaceWrite {
-                exclude_slash_tmp,
-                exclude_tmpdir_env_var,
-                network_access,
-                writable_roots,
-            } => StoredSandbox::WorkspaceWrite {
-                writable_roots: writable_roots.clone(),
-                network_access: *network_access,
-                exclude_tmpdir_env_var: *exclude_tmpdir_env_var,
-                exclude_slash_tmp: *exclude_slash_tmp,
-            },
-        }
-    }
-}
-
-impl From<&StoredSandbox> for SandboxPolicy {
-    fn from(policy: &StoredSandbox) -> Self {
-        match policy {
-            StoredSandbox::DangerFullAccess => SandboxPolicy::DangerFullAccess,
-            StoredSandbox::ReadOnly { network_access } => SandboxPolicy::ReadOnly {
-                network_access: *network_access,
-            },
-            StoredSandbox::ExternalSandbox { network_access } => SandboxPolicy::ExternalSandbox {
-                network_access: *network_access,
-            },
-            StoredSandbox::WorkspaceWrite {
-                writable_roots,
-                network_access,
-                exclude_tmpdir_env_var,
-                exclude_slash_tmp,
-            } => SandboxPolicy::WorkspaceWrite {
-                exclude_slash_tmp: *exclude_slash_tmp,
-                exclude_tmpdir_env_var: *exclude_tmpdir_env_var,
-                network_access: *network_access,
-                writable_roots: writable_roots.clone(),
-            },
-        }
     }
 }
